@@ -29,7 +29,7 @@ class Rule(Record):
         value: the value of the version; `None` if it is missing.
         interval: the confidence interval that counted, with `lower`, `upper`, `level` and `method`.
         baseline_value: the value of the version that was compared with.
-        needed_sample_count: about how many examples it would take to decide.
+        needed_sample_count: how many examples it would take to pass, if the value stays the same.
     """
 
     metric: str

@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import cache
-from statistics import NormalDist
 from textwrap import indent
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -26,6 +25,7 @@ from models_registry.accounts.scopes import Scope
 from models_registry.task_types.base import Metric
 from performance.metrics.inputs.columns import COLUMNS, ColumnDescription
 from performance.metrics.inputs.options import Options
+from performance.metrics.paired.sample_sizes import size_for_limit
 from performance.metrics.statistics.intervals import wilson
 from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
 from performance.webhooks.events import EVENTS
@@ -33,7 +33,6 @@ from performance.webhooks.events import EVENTS
 COMMANDS = sorted(
     path.stem for path in (settings.BASE_DIR / "performance" / "management" / "commands").glob("[!_]*.py")
 )
-FEWEST_DIFFERENCES = 10
 MARGINS = (0.05, 0.02, 0.01, 0.005)
 MOST_EXAMPLES = 10**7  # more than any margin needs
 # A value that is not the default, to ask which task types take an option.
@@ -297,7 +296,7 @@ def paired_sample_sizes_table() -> str:
     """Return how many examples a limit on regression needs, by how often only one version is right."""
     head = ["only one is right", *(f"limit {margin:g}" for margin in MARGINS)]
     rows = [
-        [f"{share:.0%}", *(f"{_examples_for_difference(share, margin):,}" for margin in MARGINS)]
+        [f"{share:.0%}", *(f"{_examples_for_difference(share, limit):,}" for limit in MARGINS)]
         for share in (0.02, 0.05, 0.1, 0.18)
     ]
     return _table(head, rows)
@@ -313,12 +312,9 @@ def _lower_end(share: float, size: int) -> float:
     return interval.lower if interval else -math.inf
 
 
-def _examples_for_difference(share: float, margin: float) -> int:
-    """Return the smallest paired sample for equal versions whose interval is no wider than the limit on each side.
-
-    The versions differ on at least `FEWEST_DIFFERENCES` examples, as the normal approximation fails for fewer.
-    """
-    return math.ceil(max(share * (NormalDist().inv_cdf(0.975) / margin) ** 2, FEWEST_DIFFERENCES / share))
+def _examples_for_difference(share: float, limit: float) -> int:
+    """Return the smallest paired sample for equal versions whose interval ends within the limit."""
+    return math.ceil(size_for_limit(share / 2, share / 2, limit))
 
 
 TABLES: dict[str, Callable[[], str]] = {

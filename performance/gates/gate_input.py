@@ -44,7 +44,8 @@ class RuleVerdict(NamedTuple):
     For a limit on regression, the threshold follows from the baseline's value; it is `None` without a baseline.
     `interval` is set if the rule requires confidence: it is that of the value, or of its difference from the baseline's
     value. `same_dataset` says whether both were measured on the same examples, `None` if that is unknown.
-    `needed_sample_count` is about how many examples a rule with confidence needs that failed for lack of examples.
+    `needed_sample_count` is how many examples a rule with confidence needs that failed for lack of examples, if the
+    value stays the same.
     """
 
     metric: str

@@ -1,7 +1,7 @@
 """What a gate knows of one snapshot: its values, how they were obtained, and its slices."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
@@ -66,12 +66,27 @@ def format_number(number: float) -> str:
     return repr(int(number)) if number == int(number) and abs(number) < 1e15 else repr(float(number))
 
 
+class Member(NamedTuple):
+    """One of several slices: its value, interval, name and number of examples. `is_small` if another one has more."""
+
+    value: float
+    interval: Interval
+    name: str
+    sample_count: int
+    is_small: bool
+
+    @property
+    def title(self) -> str:
+        """The name with the number of examples."""
+        return _titled(self.name, self.sample_count)
+
+
 class Estimate(NamedTuple):
     """A value with its interval, the reason if one of them is missing, and the number of its examples if it is known.
 
     `value` is `None` unless it is finite, and `text` is its text. `sample_count` is that of the whole snapshot. `slice`
-    describes the slice that has the worst value of several, and `members` are the value and the interval of each of
-    these.
+    describes the slice that has the worst value of several, `members` are these, and `decisive` is the one that decides
+    the unfavourable end of the interval.
     """
 
     value: float | None
@@ -80,7 +95,8 @@ class Estimate(NamedTuple):
     reason: str | None = None
     sample_count: int | None = None
     slice: str | None = None
-    members: Sequence[tuple[float, Interval]] = ()
+    members: Sequence[Member] = ()
+    decisive: Member | None = None
 
     def usable_interval(self, level: float | None) -> Interval | None:
         """Return the interval if it is finite and of this level."""
@@ -139,6 +155,11 @@ class Measurement:
     def evaluated_at_text(self) -> str | None:
         """When the version was evaluated, as `utc_text` writes it."""
         return None if self.evaluated_at is None else utc_text(self.evaluated_at)
+
+    @property
+    def effective_sample_size(self) -> float | None:
+        """The number of independent, unweighted examples, groups, series or queries that tell as much."""
+        return self.metrics.values.get("effective_sample_size")
 
     def estimate(self, name: str, metric: Metric | None, min_sample_count: int | None) -> Estimate:
         """Return a quantity by its name.
@@ -242,8 +263,7 @@ class Measurement:
         is_greatest = metric.direction is not Direction.HIGHER
         worst = (max if is_greatest else min)(values)
         found_in = large[values.index(worst)]
-        count = found_in.sample_count
-        title = f"{_title(found_in)}, {count} {'example' if count == 1 else 'examples'}"
+        title = _titled(_title(found_in), found_in.sample_count)
         reason = next(
             (
                 f"The slice {_title(each)} has no interval. {found.reason or ''}".strip()
@@ -254,16 +274,18 @@ class Measurement:
         )
         if reason is not None:
             return Estimate(worst, format_number(worst), reason=reason, slice=title)
-        known = [(each.value, each.interval) for each in estimates if each.value is not None and each.interval]
+        members = [*_members(large, estimates)]
         lower, upper = metric.bounds
-        interval = worst_interval(known, is_greatest=is_greatest, lower=lower, upper=upper)
+        known = [(each.value, each.interval) for each in members]
+        interval, decisive = worst_interval(known, is_greatest=is_greatest, lower=lower, upper=upper)
         return Estimate(
             worst,
             format_number(worst),
             interval,
             sample_count=self.sample_count,
             slice=title,
-            members=known,
+            members=members,
+            decisive=members[decisive],
         )
 
 
@@ -295,6 +317,17 @@ def _estimate(each: Slice, metric: str) -> Estimate:
         each.intervals_unavailable.get(metric),
         each.sample_count,
     )
+
+
+def _members(slices: Sequence[Slice], estimates: Sequence[Estimate]) -> Iterator[Member]:
+    most = max(each.sample_count for each in slices)
+    for each, found in zip(slices, estimates, strict=True):
+        if found.value is not None and found.interval is not None:
+            yield Member(found.value, found.interval, _title(each), each.sample_count, each.sample_count < most)
+
+
+def _titled(name: str, count: int) -> str:
+    return f"{name}, {count} {'example' if count == 1 else 'examples'}"
 
 
 def _path(each: Slice) -> str:

@@ -10,18 +10,19 @@ from models_registry.api.field_errors import FieldError
 from models_registry.task_types.base import Direction, Metric
 from performance.gates.gate_input import Baseline, Comparability, GateInput, Operator, RuleStatus, RuleVerdict
 from performance.gates.gate_metrics import GateMetric
-from performance.gates.measurement import Estimate, format_number
+from performance.gates.measurement import Estimate, Measurement, format_number
+from performance.gates.needed_examples import needed_examples
 from performance.gates.rules import (
     RuleResult,
     common_errors,
     find_estimate,
-    needed_text,
-    scaled_count,
     status_of,
     value_text,
     with_options,
 )
 from performance.metrics.comparison import describe_options
+from performance.metrics.paired.matrices import PAIRED_WILSON
+from performance.metrics.paired.sample_sizes import needed_ratio_for_limit
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.simultaneous import needed_ratio
 
@@ -133,10 +134,16 @@ class Regression:
         if not comparability.differing_options.isdisjoint(gate_metric.depends_on):
             return RuleResult(RuleStatus.MISSING, _options_problem(self, gate_metric, gate_input, baseline))
         change = _Change(metric, found.text, known.text, of_same_examples=comparability.same_dataset is True)
-        return self._compare(change, baseline, found, known, comparability)
+        return self._compare(change, baseline, found, known, comparability, gate_input.measured)
 
     def _compare(
-        self, change: "_Change", baseline: Baseline, found: Estimate, known: Estimate, comparability: Comparability
+        self,
+        change: "_Change",
+        baseline: Baseline,
+        found: Estimate,
+        known: Estimate,
+        comparability: Comparability,
+        measured: Measurement | None,
     ) -> RuleResult:
         detail = f"{value_text(self.metric, found)}, and {known.text} in {baseline.title}"
         limit, derivation = self._limit, ""
@@ -161,8 +168,9 @@ class Regression:
         )
         if worst <= limit:
             return RuleResult(RuleStatus.PASSED, detail, operator, threshold, difference)
-        needed = scaled_count(found.sample_count, change.needed_ratio(worst, limit))
-        return RuleResult(RuleStatus.FAILED, detail + needed_text(needed), operator, threshold, difference, needed)
+        ratio = change.needed_ratio(worst, limit, difference, measured)
+        needed = needed_examples(measured, ratio, "the difference stays the same")
+        return RuleResult(RuleStatus.FAILED, detail + needed.text, operator, threshold, difference, needed.sample_count)
 
     def _relative_base(self, change: "_Change", known: Estimate) -> tuple[Decimal, str]:
         """Return what a relative limit is a fraction of, and what that is: the size of the other version's value.
@@ -212,10 +220,17 @@ class _Change:
             return Operator.AT_LEAST, _to_float(_UNROUNDED.minus(most))
         return Operator.AT_MOST, _to_float(most)
 
-    def needed_ratio(self, worst: Decimal, limit: Decimal) -> float | None:
+    def needed_ratio(
+        self, worst: Decimal, limit: Decimal, difference: Interval, measured: Measurement | None
+    ) -> float | None:
         """Return how many times as many examples would put the unfavourable end of the interval onto the limit."""
         if self.direction is _ZERO:
             return None  # the largest change of a magnitude is not an end of an interval around the change
+        size = measured.effective_sample_size if measured else None
+        if difference.method == PAIRED_WILSON and size:
+            exact = needed_ratio_for_limit(-float(self.worse), difference.lower, float(limit), size)
+            if exact is not None:
+                return exact
         return needed_ratio(float(self.worse), float(worst), float(limit))
 
 

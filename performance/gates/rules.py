@@ -1,6 +1,5 @@
 """The interface of the two kinds of rules, and what both need."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
@@ -68,16 +67,6 @@ def find_estimate(rule: Rule, gate_metric: GateMetric, measured: Measurement | N
 def value_text(metric: str, found: Estimate) -> str:
     """Say what the value is, and of several slices in which one."""
     return f"{metric} is {found.text} ({found.slice})" if found.slice else f"{metric} is {found.text}"
-
-
-def scaled_count(sample_count: int | None, ratio: float | None) -> int | None:
-    """Return the number of examples that a multiple of them needs at least."""
-    return None if sample_count is None or ratio is None else math.floor(sample_count * ratio) + 1
-
-
-def needed_text(needed: int | None) -> str:
-    """Say how many examples would decide, an empty text if that is unknown."""
-    return "" if needed is None else f" About {needed} examples would be needed to decide at this margin."
 
 
 def status_of(passed: bool) -> RuleStatus:

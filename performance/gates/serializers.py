@@ -183,8 +183,9 @@ class RuleVerdictSerializer(serializers.Serializer[Any]):
     needed_sample_count = serializers.IntegerField(
         allow_null=True,
         help_text=(
-            "About how many examples would decide a rule with `confidence` that failed although the value itself is "
-            "good enough; null if that cannot be said."
+            "How many examples would let a rule with `confidence` pass that failed although the value itself is good "
+            "enough, if the value stays the same; about half of all test sets of this size would do. Null if that is "
+            "unknown, and for a rule that is `missing`."
         ),
     )
 

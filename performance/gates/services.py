@@ -26,7 +26,7 @@ from performance.webhooks.services import publish
 
 VERDICTS = Counter("registry_gate_verdicts", "Stored verdicts of gates.", ["status", "occasion"])
 
-_REFUSED = "The policy cannot be judged by; `errors` names the rule and says why."
+_REFUSED = "The policy is not valid; `errors` names each rule and says why."
 
 
 @transaction.atomic

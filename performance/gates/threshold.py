@@ -9,13 +9,12 @@ from models_registry.api.field_errors import FieldError
 from models_registry.task_types.base import Direction, Metric
 from performance.gates.gate_input import GateInput, Operator, RuleStatus, RuleVerdict
 from performance.gates.gate_metrics import GateMetric
-from performance.gates.measurement import Estimate, format_number
+from performance.gates.measurement import Estimate, Measurement, format_number
+from performance.gates.needed_examples import NeededExamples, needed_examples, value_condition
 from performance.gates.rules import (
     RuleResult,
     common_errors,
     find_estimate,
-    needed_text,
-    scaled_count,
     status_of,
     value_text,
     with_options,
@@ -121,21 +120,25 @@ class Threshold:
             return self._compare(value, value_text(self.metric, found))
         if interval is None:
             return RuleResult(RuleStatus.MISSING, self._no_interval(found))
-        return self._compare_end(metric, value, found, interval)
+        return self._compare_end(metric, value, found, interval, gate_input.measured)
 
     def _compare(self, number: float, detail: str) -> RuleResult:
         return RuleResult(status_of(self._is_within(number, self.threshold)), f"{detail}; {self._required}")
 
-    def _compare_end(self, metric: Metric | None, value: float, found: Estimate, interval: Interval) -> RuleResult:
+    def _compare_end(
+        self, metric: Metric | None, value: float, found: Estimate, interval: Interval, measured: Measurement | None
+    ) -> RuleResult:
         end = interval.lower if self.operator.is_lower_bound else interval.upper
         level, count = f"{self.confidence:.0%}", len(found.members)
         judged = f"the {level} interval of all {count} slices" if count > 1 else f"its {level} interval"
         detail = f"{value_text(self.metric, found)}, and the {self._end_name} end of {judged} {format_number(end)}"
+        if found.decisive and found.decisive.title != found.slice:
+            detail += f" (that of {found.decisive.title})"
         compared = self._compare(end, detail)
         if compared.status is RuleStatus.PASSED or metric is None or not self._is_within(value, self.threshold):
             return compared
-        needed = scaled_count(found.sample_count, self._needed_ratio(found, metric, value, interval))
-        return RuleResult(compared.status, f"{compared.detail}{needed_text(needed)}", needed_sample_count=needed)
+        needed = self._needed(found, metric, value, interval, measured)
+        return RuleResult(compared.status, f"{compared.detail}{needed.text}", needed_sample_count=needed.sample_count)
 
     @cached_property
     def _is_within(self) -> Callable[[float, float], bool]:
@@ -154,14 +157,21 @@ class Threshold:
         detail = f"{value_text(self.metric, found)}, without the {self.confidence:.0%} interval that is required."
         return f"{detail} {found.reason}" if found.reason else detail
 
-    def _needed_ratio(self, found: Estimate, metric: Metric, value: float, interval: Interval) -> float | None:
-        """Return how many times as many examples the rule needs, if more of them help."""
+    def _needed(
+        self, found: Estimate, metric: Metric, value: float, interval: Interval, measured: Measurement | None
+    ) -> NeededExamples:
+        """Return how many examples the rule needs, if more of them help."""
         is_least = self.operator.is_lower_bound
         lower, upper = metric.bounds
         if found.members:
-            return needed_ratio_of_all(found.members, self.threshold, is_least=is_least, lower=lower, upper=upper)
+            estimates = [(each.value, each.interval) for each in found.members]
+            needed = needed_ratio_of_all(estimates, self.threshold, is_least=is_least, lower=lower, upper=upper)
+            ratio, slowest = needed or (None, None)
+            condition = "the values of the slices stay the same"
+            return needed_examples(measured, ratio, condition, None if slowest is None else found.members[slowest])
         end = interval.lower if is_least else interval.upper
-        return needed_ratio(value, end, self.threshold, is_score=follows_score(interval, lower, upper))
+        ratio = needed_ratio(value, end, self.threshold, is_score=follows_score(interval, lower, upper))
+        return needed_examples(measured, ratio, value_condition(value, self.threshold))
 
 
 def _contradicts(required: Operator, metric: Metric, threshold: float) -> bool:

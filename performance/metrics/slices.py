@@ -15,6 +15,7 @@ from performance.metrics.inputs import column_mapping
 from performance.metrics.inputs.column_mapping import require_columns
 from performance.metrics.inputs.sql import string_literal
 from performance.metrics.result import Slice, UnprocessablePredictionsError
+from performance.metrics.statistics.alternatives import name_alternatives
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
@@ -119,7 +120,7 @@ def _slices(
     with closing(engine.partitions(f"CASE WHEN {where} THEN {values.sql} END", values.names)) as parts:
         for value, part in zip(values.names, parts, strict=True):
             sample = measure(part)
-            estimates = {name: sample.estimates[name] for name in metrics}
+            estimates = name_alternatives({name: sample.estimates[name] for name in metrics})
             yield Slice(
                 attribute=values.attribute,
                 value=value,

@@ -15,6 +15,7 @@ MODULES = (
     "gate_input",
     "gate_metrics",
     "measurement",
+    "needed_examples",
     "policy",
     "policy_document",
     "regression",

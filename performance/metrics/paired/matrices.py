@@ -27,6 +27,7 @@ LARGEST_DIFFERENCE = {"balanced_accuracy": 1.0, "matthews_correlation": 2.0, "co
 OF_ALL_EXAMPLES = {"matthews_correlation", "cohen_kappa"}
 ADDED = 1.0  # examples that one version alone is right about
 ROUNDING = 1e-24  # of a variance of fractions
+PAIRED_WILSON = "paired_wilson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def accuracy_difference(
     both = [wilson(share, size) for share in (better, worse)]
     neither = (1 - better) * (1 - worse)
     correlation = -math.sqrt(better * worse / neither) if neither > 0 else 0.0
-    return correlated_interval(better, both[0], worse, both[1], correlation=correlation, method="paired_wilson")
+    return correlated_interval(better, both[0], worse, both[1], correlation=correlation, method=PAIRED_WILSON)
 
 
 def matrix_differences(cells: Sequence[Row], choices: Choices) -> Intervals:

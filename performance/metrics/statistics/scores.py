@@ -36,6 +36,7 @@ from performance.metrics.inputs.sql import number_literal
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, effective_sample_size
 from performance.metrics.statistics.means import AUGMENTED_T, Mean, sums
+from performance.metrics.statistics.sample_sizes import round_up
 from performance.metrics.statistics.student_t import student_t_quantile
 
 AHEAD = 2.0  # how far the added unit is from the mean, as a multiple of the furthest one
@@ -45,6 +46,8 @@ MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided
 SKEWNESS_OF_LOSSES = 2.0  # at least, as a multiple of the cubed coefficient of variation
 SKEWNESS_OF_SQUARES = 1.0
 MAX_VARIATION_OF_SQUARES = 2.25  # of each version, in a difference of few examples or groups
+MAX_KNOWN_RATIO = 3.0  # of the units that an interval needs and those that there are
+ENOUGH_SERIES = 30  # with as many, 89% of samples of alike series have an interval of the MAE, or more
 _NEARLY_WHOLE = 1e-6
 ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
 
@@ -126,10 +129,24 @@ class Scores:
             return "The numbers differ too much in size for an interval."
         if self.are_alike:
             return f"All {name} are alike, so they do not tell how much others may differ."
-        if skewness > MAX_SKEWNESS:
-            needed = _rounded_up(size * (skewness / MAX_SKEWNESS) ** 2)
-            return f"A few of the {_count(size)} {name} decide the value. An interval needs about {needed:,} like them."
-        return None
+        return self._skewness_obstacle(skewness) if skewness > MAX_SKEWNESS else None
+
+    def _skewness_obstacle(self, skewness: float) -> str:
+        """Say that the scores are too skewed, and how many units would do.
+
+        The larger a sample of heavy tails, the larger its skewness. So many times as many units as there are would be
+        too few again.
+        """
+        size, name, ratio = self.size, self.units.name, (skewness / MAX_SKEWNESS) ** 2
+        least = f"An interval needs at least about {round_up(size * ratio):,}." if ratio <= MAX_KNOWN_RATIO else ""
+        if self.units.is_averaged and size < ENOUGH_SERIES:  # whose errors are often skewed by chance
+            return (
+                f"The errors of the {_count(size)} {name} are too skewed for so few. "
+                f"{least or f'About {ENOUGH_SERIES} are mostly enough for an interval.'}"
+            )
+        few = "A few examples in" if self.units is GROUPS else "A few of"
+        unknown = f"How many {name} would be enough for an interval is unknown."
+        return f"{few} the {_count(size)} {name} decide the value. {least or unknown}"
 
     def interval(
         self, value: float, scale: float, *, ahead: float = AHEAD, behind: float | None = None
@@ -254,9 +271,3 @@ def _cubed_variation(variance: float, size: float) -> float:
 
 def _count(size: float) -> str:
     return f"{size:,.0f}" if abs(size - round(size)) < _NEARLY_WHOLE else f"{size:,.1f} (effective)"
-
-
-def _rounded_up(number: float) -> int:
-    """Return the next number of two significant digits."""
-    step = 10.0 ** max(math.floor(math.log10(number)) - 1, 0)
-    return int(math.ceil(number / step) * step)

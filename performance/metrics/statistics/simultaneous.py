@@ -49,8 +49,8 @@ def at_level(value: float, interval: Interval, level: float, lower: float, upper
 
 def worst_interval(
     estimates: Sequence[tuple[float, Interval]], *, is_greatest: bool, lower: float, upper: float
-) -> Interval:
-    """Return the interval of the least of several metrics, or of the greatest.
+) -> tuple[Interval, int]:
+    """Return the interval of the least of several metrics, or of the greatest, and which metric decides its end.
 
     Its end on the side of the worst is the farthest bound that all metrics keep by Holm's procedure: of `n` metrics,
     the one that is closest to the bound keeps it at the level itself, the next at half the probability of error, and
@@ -67,10 +67,12 @@ def worst_interval(
     levels = [1 - (1 - CONFIDENCE_LEVEL) / rank for rank in range(1, len(estimates) + 1)]
     by_level = [[at_level(*each, level, lower, upper) for each in estimates] for level in levels]
     if is_greatest:
-        kept = (sorted((each.upper for each in row), reverse=True)[rank] for rank, row in enumerate(by_level))
-        return Interval(max(each.lower for each in by_level[-1]), max(kept), "holm")
-    kept = (sorted(each.lower for each in row)[rank] for rank, row in enumerate(by_level))
-    return Interval(min(kept), min(each.upper for each in by_level[-1]), "holm")
+        ends = (sorted(((each.upper, at) for at, each in enumerate(row)), reverse=True) for row in by_level)
+        end, decisive = max(row[rank] for rank, row in enumerate(ends))
+        return Interval(max(each.lower for each in by_level[-1]), end, "holm"), decisive
+    ends = (sorted((each.lower, at) for at, each in enumerate(row)) for row in by_level)
+    end, decisive = min(row[rank] for rank, row in enumerate(ends))
+    return Interval(end, min(each.upper for each in by_level[-1]), "holm"), decisive
 
 
 def needed_ratio(value: float, end: float, bound: float, *, is_score: bool = False) -> float | None:
@@ -104,8 +106,8 @@ def follows_score(interval: Interval, lower: float, upper: float) -> bool:
 
 def needed_ratio_of_all(
     estimates: Sequence[tuple[float, Interval]], bound: float, *, is_least: bool, lower: float, upper: float
-) -> float | None:
-    """Return how many times as many examples let all metrics keep a bound by Holm's procedure.
+) -> tuple[float, int] | None:
+    """Return how many times as many examples let all metrics keep a bound by Holm's procedure, and which needs them.
 
     Returns `None` as `needed_ratio` does.
 
@@ -120,18 +122,20 @@ def needed_ratio_of_all(
     def end_of(interval: Interval) -> float:
         return interval.lower if is_least else interval.upper
 
-    def closeness(estimate: tuple[float, Interval]) -> float:
-        value, end = estimate[0], end_of(estimate[1])
+    def closeness(at: int) -> float:
+        value, end = estimates[at][0], end_of(estimates[at][1])
         return abs(value - bound) / abs(value - end) if value != end else math.inf
 
-    ratios = [1.0]
-    for rank, (value, interval) in enumerate(sorted(estimates, key=closeness), start=1):
+    by_closeness = sorted(range(len(estimates)), key=closeness)
+    ratios = [(1.0, by_closeness[0])]
+    for rank, at in enumerate(by_closeness, start=1):
+        value, interval = estimates[at]
         end = end_of(at_level(value, interval, 1 - (1 - CONFIDENCE_LEVEL) / rank, lower, upper))
         if end < bound if is_least else end > bound:
             ratio = needed_ratio(value, end, bound, is_score=follows_score(interval, lower, upper))
             if ratio is None:
                 return None
-            ratios.append(ratio)
+            ratios.append((ratio, at))
     return max(ratios)
 
 

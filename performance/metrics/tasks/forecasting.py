@@ -15,6 +15,7 @@ from performance.metrics.inputs.sql import identifier, number_literal
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.slices import Sample
 from performance.metrics.statistics import errors, residual_plots
+from performance.metrics.statistics.alternatives import name_alternatives
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
@@ -35,7 +36,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     predictions = read_predictions(engine, columns, options, series=series)
     scale = find_column(columns.scale, SCALE, types)
     losses = measure_losses(engine, predictions, series)
-    estimates = {**losses.estimates(), "mase": _mase(engine, predictions, series, scale)}
+    estimates = name_alternatives({**losses.estimates(), "mase": _mase(engine, predictions, series, scale)})
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,

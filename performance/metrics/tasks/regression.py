@@ -12,6 +12,7 @@ from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import Evaluation
 from performance.metrics.slices import Sample
 from performance.metrics.statistics import errors, residual_plots
+from performance.metrics.statistics.alternatives import name_alternatives
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,
@@ -38,7 +39,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     """Return the evaluation. Raises `UnprocessablePredictionsError`."""
     predictions = read_predictions(engine, columns, options)
     losses = measure_losses(engine, predictions)
-    estimates = _estimates(engine, predictions, losses)
+    estimates = name_alternatives(_estimates(engine, predictions, losses))
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,

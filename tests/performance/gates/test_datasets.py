@@ -9,6 +9,7 @@ from models_registry.registry.models import RegisteredModel, Version
 from performance.snapshots.models import SnapshotDetail
 from tests.api import Caller
 from tests.factories import completed_version, snapshot
+from tests.performance.gates.gate_example import GATE
 from tests.performance.gates.promotion_history import get_verdict, store_snapshot
 from tests.performance.gates.rules import ACCURACY_LIMIT
 
@@ -29,6 +30,20 @@ def test_policy_judges_the_dataset_that_it_names(ada: Caller, history: Version) 
         "ver-001a5 has no metrics for the dataset 'churn-2026-11' of the split test. "
         "It has some for the primary dataset, 'churn-2026-10'."
     )
+
+
+def test_a_pipeline_stops_at_the_first_of_several_datasets_that_fails(ada: Caller, history: Version) -> None:
+    store_snapshot(history, 0.95, dataset="churn-2026-10")
+    store_snapshot(history, 0.5, dataset="churn-2026-11")
+    rule = {"metric": "accuracy", "operator": ">=", "threshold": 0.9}
+
+    answers = {
+        name: ada.post(f"{GATE}?enforce=true", {"dataset": name, "rules": [rule]})
+        for name in ("churn-2026-10", "churn-2026-11")
+    }
+
+    assert [each.status_code for each in answers.values()] == [200, 409]
+    assert answers["churn-2026-11"].json()["verdict"]["candidate"]["dataset"]["name"] == "churn-2026-11"
 
 
 def test_detail_names_the_datasets_of_a_baseline_without_the_required_one(ada: Caller, history: Version) -> None:

@@ -58,7 +58,9 @@ class TestSetting:
         wrong = {"rules": [GOOD["rules"][0], {"metric": "accuracyy", "operator": ">=", "threshold": 0.5}]}
         shapeless = {"rules": [{"metric": "accuracy"}], "x": 1}
 
-        assert faults(ada.put(path, wrong)) == [("rules.1.metric", "unknown")]
+        refused = ada.put(path, wrong)
+        assert faults(refused) == [("rules.1.metric", "unknown")]
+        assert refused.json()["detail"] == "The policy is not valid; `errors` names each rule and says why."
         assert faults(ada.put(path, shapeless)) == [
             ("rules.0.operator", "invalid_choice"),
             ("rules.0.threshold", "invalid"),

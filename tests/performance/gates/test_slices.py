@@ -21,6 +21,7 @@ COUNTRIES: dict[str | None, tuple[int, int]] = {
     None: (95, 100),
 }
 WORST = {"metric": "worst_slice.country.recall", "operator": ">=", "threshold": 0.65}
+WORST_AGE = WORST | {"metric": "worst_slice.age.recall", "threshold": 0.8, "confidence": 0.95}
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +93,7 @@ def test_the_end_of_the_interval_may_be_that_of_another_slice(ada: Caller, store
     [judged] = get_verdict(ada, WORST | {"metric": "worst_slice.age.recall", "confidence": 0.95})["rules"]
 
     assert "(age='old', 100 examples), and the lower end of the 95% interval of all 2 slices 0.05" in judged["detail"]
+    assert " (that of age='young', 1 example); at least 0.65 is required." in judged["detail"]
     store_slices(stored, "sex", {"f": (0, 1)})
     [judged] = get_verdict(ada, WORST | {"metric": "worst_slice.sex.recall"})["rules"]
     assert "(sex='f', 1 example)" in judged["detail"]
@@ -117,7 +119,42 @@ def test_slice_that_lacks_examples_says_how_many_are_needed_in_all(ada: Caller, 
 
     assert [each["status"] for each in (rule, of_one)] == ["failed", "failed"]
     assert rule["needed_sample_count"] == of_one["needed_sample_count"]  # the others are far from the threshold
-    assert f"About {rule['needed_sample_count']} examples would be needed" in rule["detail"]
+    assert rule["needed_sample_count"] == 1560
+    assert rule["detail"].endswith(
+        " About 1,600 examples in all (now 410) would be needed to pass if the values of the slices stay the same, "
+        "about 390 of them with country='St. Gallen' (now 100); a `min_sample_count` above 100 leaves "
+        "country='St. Gallen' out."
+    )
+
+
+def test_slice_that_decides_the_end_says_how_many_of_it_are_needed(ada: Caller, history: Version) -> None:
+    """The worst value is that of another slice, which is large enough."""
+    counts: dict[str | None, tuple[int, int]] = {"old": (190, 200), "young": (8, 8)}
+    store_slices(store_snapshot(history, 0.95, sample_count=208), "age", counts)
+
+    [rule] = get_verdict(ada, WORST | {"metric": "worst_slice.age.recall", "threshold": 0.8, "confidence": 0.95})[
+        "rules"
+    ]
+
+    assert "recall is 0.95 (age='old', 200 examples), and the lower end" in rule["detail"]
+    assert " (that of age='young', 8 examples); at least 0.8 is required." in rule["detail"]
+    enough = next(size for size in range(8, 99) if (found := wilson(1, size)) and found.lower >= 0.8)
+    assert rule["needed_sample_count"] == pytest.approx(208 * enough / 8, rel=0.05)
+    assert f"about {enough} of them with age='young' (now 8)" in rule["detail"]
+    assert rule["detail"].endswith("; a `min_sample_count` above 8 leaves age='young' out.")
+
+
+def test_largest_slice_cannot_be_left_out(ada: Caller, history: Version) -> None:
+    counts: dict[str | None, tuple[int, int]] = {"old": (165, 200), "young": (98, 100)}
+    store_slices(store_snapshot(history, 0.9, sample_count=300), "age", counts)
+
+    [rule] = get_verdict(ada, WORST | {"metric": "worst_slice.age.recall", "threshold": 0.8, "confidence": 0.95})[
+        "rules"
+    ]
+
+    assert rule["status"] == "failed"
+    assert "of them with age='old' (now 200)" in rule["detail"]
+    assert "min_sample_count" not in rule["detail"]
 
 
 def test_slice_without_the_metric_or_its_interval_is_missing(ada: Caller, stored: MetricSnapshot) -> None:
@@ -152,3 +189,16 @@ def test_rules_on_slices_take_one_statement_more(ada: Caller, pinned_queries: Pi
 
     with pinned_queries("gate on slices"):
         ada.get(GATE)
+
+
+def test_slice_that_no_realistic_number_helps_can_be_left_out(ada: Caller, history: Version) -> None:
+    counts: dict[str | None, tuple[int, int]] = {"old": (190, 200), "young": (81, 101)}
+    store_slices(store_snapshot(history, 0.9, sample_count=301), "age", counts)
+
+    [rule] = get_verdict(ada, WORST_AGE | {"threshold": 0.801})["rules"]
+
+    assert rule["needed_sample_count"] > 1000 * 301
+    assert rule["detail"].endswith(
+        " No realistic number of examples would let it pass if the values of the slices stay the same; a "
+        "`min_sample_count` above 101 leaves age='young' out."
+    )

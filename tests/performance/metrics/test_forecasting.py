@@ -1,6 +1,7 @@
 """Evaluation of forecasts, compared with plain arithmetic."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,24 @@ def test_fewer_than_five_series_have_no_interval(tmp_path: Path, named: bool) ->
     assert not found.confidence_intervals
     reason = f"An interval needs at least 5 series, not {4 if named else 1}."
     assert found.intervals_unavailable == dict.fromkeys(found.metrics, reason)
+
+
+@pytest.mark.parametrize(
+    ("last", "advice"),
+    [(1.4, r"An interval needs at least about 18\."), (3.0, r"About 30 are mostly enough for an interval\.")],
+)
+def test_few_series_whose_errors_are_skewed_are_too_few(tmp_path: Path, last: float, advice: str) -> None:
+    sizes = np.array([0.9, 0.95, 1.0, 1.0, 1.05, 1.1, 1.2, last])
+    columns = {
+        "series_id": [f"s{each}" for each in range(8) for _ in range(10)],
+        "actual": np.tile([10.0, 12.0], 40),
+        "predicted": np.tile([10.0, 12.0], 40) + np.repeat(sizes, 10),
+    }
+
+    found = evaluate_columns(forecasting.evaluate, tmp_path, columns)
+
+    reason = found.intervals_unavailable["mae"]
+    assert re.match(rf"The errors of the 8 series are too skewed for so few\. {advice}", reason), reason
 
 
 def test_a_series_in_two_groups_is_refused(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_the_end_of_the_worst_is_where_holms_procedure_of_statsmodels_stops(
     estimates = [(right / (right + wrong), wilson(right / (right + wrong), right + wrong)) for right, wrong in counts]
     known = [(value, interval) for value, interval in estimates if interval is not None]
 
-    end = worst_interval(known, is_greatest=False, lower=0.0, upper=1.0).lower
+    end = worst_interval(known, is_greatest=False, lower=0.0, upper=1.0)[0].lower
 
     assume(abs(end - bound) > 1e-9)
     tests = [proportions_ztest(right, right + wrong, bound, "larger", prop_var=bound) for right, wrong in counts]

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats import binom
 
+from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.tasks import regression
 from tests.performance.metrics.augmented import augmented_t, skewness
-from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns
+from tests.performance.metrics.tables import EACH_EVALUATES, evaluate_columns, read_file, write_parquet
 
 SKEWNESS = 0.25  # above it, there is no interval
+HAS_ONE = "which has an interval."
+USE_OTHERS = "Use `mae` or `median_absolute_error`, which have an interval."
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -100,7 +103,9 @@ def test_a_few_large_errors_leave_no_interval(tmp_path: Path, errors: list[float
             assert (name in found.confidence_intervals) == (skewed < SKEWNESS), name
         if name in found.intervals_unavailable:
             assert re.match(
-                r"A few of the \d+ examples decide .* needs about [\d,]+ like", found.intervals_unavailable[name]
+                rf"A few of the {count} examples decide the value\. "
+                r"(An interval needs at least about [\d,]+\.|How many examples would be enough .* is unknown\.)",
+                found.intervals_unavailable[name],
             )
 
 
@@ -136,7 +141,7 @@ def test_large_errors_in_equal_groups_leave_no_interval_of_squares(tmp_path: Pat
     assert squares < set(of_normal.confidence_intervals)
     assert not squares & set(of_heavy.confidence_intervals)
     assert "mae" in of_heavy.confidence_intervals
-    assert of_heavy.intervals_unavailable["rmse"].startswith("A few of the 30 groups decide the value.")
+    assert of_heavy.intervals_unavailable["rmse"].startswith("A few examples in the 30 groups decide the value.")
 
 
 def test_the_interval_of_the_median_is_for_as_many_examples_as_the_groups_are_worth(tmp_path: Path) -> None:
@@ -170,9 +175,9 @@ def test_fewer_than_ten_groups_have_no_interval(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "name", "reason"),
     [
-        (19, "mae", "An interval needs at least 20 examples, not 19."),
-        (49, "rmse", "An interval needs at least 50 examples, not 49."),
-        (49, "r_squared", "An interval needs at least 50 examples, not 49."),
+        (19, "mae", f"An interval needs at least 20 examples, not 19. Use `median_absolute_error`, {HAS_ONE}"),
+        (49, "rmse", f"An interval needs at least 50 examples, not 49. {USE_OTHERS}"),
+        (49, "r_squared", f"An interval needs at least 50 examples, not 49. {USE_OTHERS}"),
         (7, "median_absolute_error", "An interval needs at least 8 examples, not 7."),
         (7, "max_error", "A sample bounds the largest error only from below."),
     ],
@@ -251,3 +256,34 @@ def test_intervals_of_large_alike_errors_are_right(tmp_path: Path, mean: float) 
         base = mean if name == "bias" else abs(mean)
         assert interval.upper - interval.lower == pytest.approx(high - low, rel=1e-2), name
         assert (interval.lower, interval.upper) == pytest.approx((base + low, base + high), rel=1e-12), name
+
+
+def test_errors_with_heavy_tails_name_metrics_that_have_an_interval(tmp_path: Path) -> None:
+    error = np.random.default_rng(2).lognormal(0, 2, 300)
+    error[0] = 300.0
+    columns = {"actual": np.full(300, 50.0), "predicted": 50 + error, "part": np.repeat(["one", "other"], 150)}
+
+    write_parquet(file := tmp_path / "parts.parquet", columns)
+    found = regression.evaluate(read_file(file), Columns(slices=["part"]), Options())
+
+    unknown = "How many examples would be enough for an interval is unknown."
+    use = "Use `median_absolute_error`, which has an interval."
+    for name in ("rmse", "mae", "mape"):
+        reason = found.intervals_unavailable[name]
+        assert reason == f"A few of the 300 examples decide the value. {unknown} {use}", name
+    assert "median_absolute_error" in found.confidence_intervals
+    assert found.slices[0].intervals_unavailable["mae"].endswith(unknown)  # a slice has the metrics of the summary
+
+
+def test_slightly_skewed_errors_say_how_many_are_enough_at_least(tmp_path: Path) -> None:
+    errors = stats.t(8).ppf((np.arange(100) + 0.5) / 100)
+    tail = (np.std(errors**2, ddof=1) / np.mean(errors**2)) ** 3 / 10
+    enough = 100 * (max(skewness(errors**2, np.ones(100)), tail) / SKEWNESS) ** 2
+
+    found = evaluate_columns(regression.evaluate, tmp_path, {"actual": np.zeros(100), "predicted": errors})
+
+    least = math.ceil(enough / 10) * 10  # two digits
+    assert 100 < enough < 300
+    assert found.intervals_unavailable["rmse"] == (
+        f"A few of the 100 examples decide the value. An interval needs at least about {least}. {USE_OTHERS}"
+    )

@@ -80,7 +80,9 @@ def holm_keeps(successes: list[int], count: int, bound: float) -> bool:
 
 @given(st.lists(st.integers(5, 55), min_size=1, max_size=8))  # below, the ends of Wilson's interval are further out
 def test_the_end_of_the_worst_is_where_holms_procedure_stops_rejecting(successes: list[int]) -> None:
-    found = worst_interval([(one / 60, wilson_of(one, 60)) for one in successes], is_greatest=False, lower=0, upper=1)
+    found, _ = worst_interval(
+        [(one / 60, wilson_of(one, 60)) for one in successes], is_greatest=False, lower=0, upper=1
+    )
 
     assert holm_keeps(successes, 60, found.lower - 1e-9)
     assert not holm_keeps(successes, 60, found.lower + 1e-9)
@@ -89,16 +91,38 @@ def test_the_end_of_the_worst_is_where_holms_procedure_stops_rejecting(successes
 
 def test_the_greatest_mirrors_the_least() -> None:
     shares = (40, 45, 55)
-    least = worst_interval([(one / 60, wilson_of(one, 60)) for one in shares], is_greatest=False, lower=0, upper=1)
-    greatest = worst_interval(
+    least, _ = worst_interval([(one / 60, wilson_of(one, 60)) for one in shares], is_greatest=False, lower=0, upper=1)
+    greatest, _ = worst_interval(
         [(1 - one / 60, wilson_of(60 - one, 60)) for one in shares], is_greatest=True, lower=0, upper=1
     )
 
     assert (1 - greatest.upper, 1 - greatest.lower) == pytest.approx((least.lower, least.upper))
 
 
+@pytest.mark.parametrize(
+    ("counts", "decisive"),
+    [([(54, 60), (8, 8), (190, 200)], 1), ([(54, 60), (80, 80)], 0), ([(200, 200), (19, 20)], 1)],
+)
+@pytest.mark.parametrize("is_greatest", [False, True])
+def test_the_end_is_that_of_the_metric_without_which_it_would_be_another(
+    counts: list[tuple[int, int]], decisive: int, is_greatest: bool
+) -> None:
+    pairs = [(size - right, size) if is_greatest else (right, size) for right, size in counts]
+    estimates = [(right / size, wilson_of(right, size)) for right, size in pairs]
+
+    def end_of(some: list[tuple[float, Interval]]) -> float:
+        found, _ = worst_interval(some, is_greatest=is_greatest, lower=0, upper=1)
+        return found.upper if is_greatest else found.lower
+
+    _, found = worst_interval(estimates, is_greatest=is_greatest, lower=0, upper=1)
+    narrower = [(value, interval) for at, (value, interval) in enumerate(estimates) if at != found]
+
+    assert found == decisive
+    assert (end_of(narrower) < end_of(estimates)) if is_greatest else (end_of(narrower) > end_of(estimates))
+
+
 def test_one_group_has_its_own_interval() -> None:
-    found = worst_interval([(0.9, wilson_of(54, 60))], is_greatest=False, lower=0, upper=1)
+    found, _ = worst_interval([(0.9, wilson_of(54, 60))], is_greatest=False, lower=0, upper=1)
 
     assert (found.lower, found.upper) == (wilson_of(54, 60).lower, wilson_of(54, 60).upper)
 
@@ -111,7 +135,7 @@ def test_the_interval_of_the_worst_is_beyond_the_truth_in_at_most_four_percent(t
     for _ in range(runs):
         drawn = [sum(generator.random() < truth for _ in range(count)) for truth in truths]
         estimates = [(one / count, wilson_of(one, count)) for one in drawn]
-        beyond += worst_interval(estimates, is_greatest=False, lower=0, upper=1).lower > min(truths)
+        beyond += worst_interval(estimates, is_greatest=False, lower=0, upper=1)[0].lower > min(truths)
 
     assert beyond / runs <= 0.04
 
@@ -154,12 +178,14 @@ def test_as_many_examples_as_are_needed_put_the_end_of_the_worst_on_the_bound(
 ) -> None:
     values, bound = ([one / 60 for one in shares], 0.72) if is_least else ([1 - one / 60 for one in shares], 0.28)
     found = [(value, interval) for value in values if (interval := wilson(value, 60))]
-    ratio = needed_ratio_of_all(found, bound, is_least=is_least, lower=0, upper=1)
-    assert ratio is not None
+    needed = needed_ratio_of_all(found, bound, is_least=is_least, lower=0, upper=1)
+    assert needed is not None
+    ratio, slowest = needed
     assert ratio > 1
+    assert slowest == 0  # the closest to the bound
 
     enough = [(value, interval) for value in values if (interval := wilson(value, 60 * ratio))]
-    worst = worst_interval(enough, is_greatest=not is_least, lower=0, upper=1)
+    worst, _ = worst_interval(enough, is_greatest=not is_least, lower=0, upper=1)
 
     assert (worst.lower if is_least else worst.upper) == pytest.approx(bound)
     assert needed_ratio_of_all(found, 0.9 if is_least else 0.1, is_least=is_least, lower=0, upper=1) is None
