@@ -1,67 +1,21 @@
 """What was done to fool a gate, from the file of predictions to the verdict."""
 
-import io
 import math
 import re
-from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
-from models_registry.registry.models import RegisteredModel, Version
-from tests.api import Caller
 from tests.factories import completed_version
 from tests.performance.evaluations.uploads import evaluated
+from tests.performance.gates.pipeline import FILES, GOOD, Pipeline, predictions, statuses
 
 pytestmark = pytest.mark.django_db
-FILES = Path(__file__).parents[2] / "cases" / "gate"
-
-
-class Pipeline:
-    """A pipeline that trains versions of one model, evaluates their predictions and asks the gate.
-
-    It evaluates by the command, which takes a fraction of the time of an upload's own process.
-    """
-
-    def __init__(self, admin: User, organization: Organization, task_type: str) -> None:
-        self.admin, self.caller = admin, Caller(admin)
-        self.model = RegisteredModel.objects.create(organization=organization, name="t", task_type=task_type)
-        self.path = f"/models/{self.model.pk}"
-
-    def version(self, file: str | bytes, *flags: str, promoted: bool = False, **options: str) -> Version:
-        """Return a new version that was evaluated on a file or its content."""
-        made = completed_version(self.model, number=self.model.versions.count() + 1)
-        content = file if isinstance(file, bytes) else (FILES / f"{file}.csv").read_bytes()
-        flags += tuple(f"--{name.replace('_', '-')}={value}" for name, value in options.items())
-        with NamedTemporaryFile(suffix=".csv") as predictions:
-            Path(predictions.name).write_bytes(content)
-            call_command("evaluate", self.model.pk, made.version_id, predictions.name, *flags, stdout=io.StringIO())
-        if promoted:
-            assert self.caller.post(f"{self.path}/versions/{made.version_id}/promote").status_code == 200
-        return made
-
-    def judge(self, *rules: dict[str, Any], **required: Any) -> Any:
-        """Return the verdict on the newest version."""
-        answer = self.caller.post(f"{self.path}/performance/gate", {**required, "rules": [*rules]})
-        assert answer.status_code == 200, answer.content
-        return answer.json()
-
-
-@pytest.fixture
-def pipeline(admin: User, acme: Organization) -> Pipeline:
-    return Pipeline(admin, acme, "classification")
-
 
 ACCURATE = {"metric": "accuracy", "operator": ">=", "threshold": 0.85}
 NO_WORSE = {"metric": "accuracy", "max_regression": 0.01}
-
-
-def statuses(verdict: Any) -> list[str]:
-    return [rule["status"] for rule in verdict["rules"]]
 
 
 def test_an_easier_test_set_is_not_the_same(pipeline: Pipeline) -> None:
@@ -110,6 +64,16 @@ def test_rows_without_prediction_are_counted(pipeline: Pipeline) -> None:
     assert [warning for warning in verdict["warnings"] if "92.0% of the rows have no prediction" in warning]
 
 
+def test_groups_alone_are_said_to_differ(pipeline: Pipeline) -> None:
+    pipeline.version(GOOD, promoted=True)
+    pipeline.version(predictions(40, group=True))
+
+    [rule] = pipeline.judge(NO_WORSE)["rules"]
+
+    assert rule["same_dataset"] is False
+    assert "They were measured on different examples, weights or groups." in rule["detail"]
+
+
 def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline) -> None:
     def predictions(of_hard: str) -> bytes:
         rows = (f"{at},{at % 2},{of_hard if at < 40 else at % 2}" for at in range(400))
@@ -120,7 +84,7 @@ def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline
 
     [rule] = pipeline.judge(NO_WORSE)["rules"]
     assert (rule["status"], rule["same_dataset"]) == ("passed", False)
-    assert "They were measured on different examples." in rule["detail"]
+    assert "They were measured on different examples, weights or groups." in rule["detail"]
     [rule] = pipeline.judge(NO_WORSE, same_dataset=True)["rules"]
     assert rule["status"] == "missing"
     assert "without the 10% that have no prediction" in rule["detail"]
