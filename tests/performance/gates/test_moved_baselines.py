@@ -14,8 +14,6 @@ pytestmark = pytest.mark.django_db
 LIMIT = {"metric": "accuracy", "max_regression": 0.01}
 BEST = LIMIT | {"against": "best"}
 CONFIDENT = {"confidence": 0.95}
-
-
 CODE = "changed_predictions"
 
 
@@ -50,6 +48,23 @@ def test_many_evaluations_do_not_hide_the_first_predictions(pipeline: Pipeline) 
     assert statuses(pipeline.judge(BEST)) == ["passed"], "a version is not compared with itself"
     pipeline.version(POOR)
     assert statuses(pipeline.judge(BEST)) == ["failed"]
+
+
+def test_slices_and_classes_of_the_best_version_are_kept_too(pipeline: Pipeline) -> None:
+    def sliced(content: bytes) -> bytes:
+        header, *rows = content.splitlines()
+        return b"\n".join([header + b",c", *(row + (b",x" if at % 3 else b",y") for at, row in enumerate(rows))])
+
+    flag = '--columns={"slices": ["c"]}'
+    promoted = pipeline.version(sliced(GOOD), flag, promoted=True)
+    pipeline.evaluate(promoted, sliced(POOR), flag)
+    pipeline.version(sliced(POOR), flag)
+    names = ("slice.c.x.recall", "worst_slice.c.recall", "per_class.1.precision", "specificity")
+
+    verdict = pipeline.judge(*({"metric": name, "max_regression": 0.01} for name in names), against="best")
+
+    assert statuses(verdict) == ["failed"] * 4
+    assert all(rule["baseline_value"] > 0.9 for rule in verdict["rules"])
 
 
 def test_the_same_predictions_again_are_no_news(pipeline: Pipeline) -> None:
