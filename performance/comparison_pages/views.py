@@ -49,8 +49,8 @@ PAIRING_TEXTS = {
 EXAMPLES = {
     SAME: "Both were evaluated on the same examples.",
     OTHER: (
-        "The test sets differ: the two were evaluated on different examples. A difference may come from the data "
-        "instead of the versions."
+        "The test sets differ: the two were evaluated on different examples, weights or groups. A difference may come "
+        "from the data instead of the versions."
     ),
     UNKNOWN: (
         "It is unknown whether the test sets are the same: the examples of at least one of the two are not known, or "

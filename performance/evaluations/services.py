@@ -17,11 +17,10 @@ from models_registry.registry.locks import lock_version
 from models_registry.registry.models import RegisteredModel, Version
 from performance.evaluations.errors import PredictionsRefusedError, TooManyEvaluationsError
 from performance.evaluations.models import EvaluationJob, MisclassifiedExample, ResidualExample
-from performance.evaluations.overlap import with_overlap_warning
+from performance.evaluations.overlap import NOT_MEASURED, TrainOverlap
 from performance.metrics.engines.base import EngineInfo
 from performance.metrics.inputs.labels import canonical_label
 from performance.metrics.inputs.options import Columns, Options, inapplicable_columns
-from performance.metrics.overlap import Overlap
 from performance.metrics.result import Evaluation, Misclassified, Residual
 from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice, Source
@@ -41,7 +40,7 @@ def store_evaluation(
     evaluated_at: datetime | None = None,
     dataset: str = "",
     dataset_version: str | None = None,
-    train_overlap: Overlap | None = None,
+    train_overlap: TrainOverlap = NOT_MEASURED,
 ) -> MetricSnapshot:
     """Store the evaluation of a version on a split as a permanent snapshot. `evaluated_at` is by default now.
 
@@ -49,7 +48,6 @@ def store_evaluation(
     `dataset` is empty for the primary one, and `train_overlap` what `measure_train_overlap` returned. It locks the
     model's row. Raises what `check_accepts_metrics` raises.
     """
-    evaluation = with_overlap_warning(evaluation, train_overlap)
     version = lock_version(version)
     task_type = task_types.get(version.model.task_type)
     snapshot = store_snapshot(
@@ -62,14 +60,14 @@ def store_evaluation(
         sample_count=evaluation.sample_count,
         dataset=dataset,
         dataset_version=dataset_version,
-        train_overlap=train_overlap and train_overlap.share,
+        train_overlap=train_overlap.share,
         confidence_intervals={name: each.as_document() for name, each in evaluation.confidence_intervals.items()},
         metrics_unavailable=dict(evaluation.metrics_unavailable),
         intervals_unavailable=dict(evaluation.intervals_unavailable),
         effective_sample_size=evaluation.effective_sample_size,
         missing_fraction=evaluation.missing_fraction,
         evaluation_options=dict(evaluation.evaluation_options),
-        warnings=[asdict(each) for each in evaluation.warnings],
+        warnings=[asdict(each) for each in (*evaluation.warnings, *train_overlap.warnings)],
         examples_digest=evaluation.examples_digest,
         per_class={label: dict(values) for label, values in evaluation.per_class.items()},
         confusion_matrix=evaluation.confusion_matrix,

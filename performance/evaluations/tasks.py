@@ -23,11 +23,11 @@ from performance.comparisons.services import queue_comparison
 from performance.evaluations import overlap
 from performance.evaluations.errors import EvaluationAbortedError, PredictionsRefusedError
 from performance.evaluations.models import UPLOADS, EvaluationJob
+from performance.evaluations.overlap import TrainOverlap
 from performance.evaluations.services import store_evaluation
 from performance.jobs.leases import Lease, LeaseLost, log_ended, run_attempt
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.inputs.options import Columns, Options
-from performance.metrics.overlap import Overlap
 from performance.metrics.prediction_export import EXPORT_FILE
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.sandbox.runner import Job, evaluate_in_sandbox
@@ -112,7 +112,7 @@ def _fetch(job: EvaluationJob, file: Path, heartbeat: Callable[[float], None]) -
 
 @transaction.atomic
 def _succeed(
-    job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None, train_overlap: Overlap | None
+    job: EvaluationJob, evaluation: Evaluation, predictions_digest: str | None, train_overlap: TrainOverlap
 ) -> MetricSnapshot:
     """Store the snapshot and the end of the job in one transaction. Raises `LeaseLost`."""
     leased = EvaluationJob.objects.leased_by(job)

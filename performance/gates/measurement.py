@@ -9,7 +9,7 @@ from typing import NamedTuple, TypedDict
 
 from models_registry.api.times import utc_text
 from models_registry.task_types.base import Direction, Metric
-from performance.metrics.comparison import Examples, MetricValues, OptionValue, describe_options
+from performance.metrics.comparison import DIGEST_LENGTH, Examples, MetricValues, OptionValue, describe_options
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import EvaluationWarning, Slice
 from performance.metrics.statistics.intervals import Interval
@@ -17,7 +17,6 @@ from performance.metrics.statistics.simultaneous import worst_interval
 
 SLICE, WORST_SLICE = "slice", "worst_slice"  # how the names of quantities of slices begin
 COMPUTED = "computed"  # the source of metrics that this service computes from predictions
-DIGEST_LENGTH = 12  # characters of a digest in a text
 MAX_QUOTED_VALUE = 60  # characters of a slice's value in a text
 
 

@@ -1,5 +1,6 @@
-"""The newest snapshots of the versions that a policy compares."""
+"""The snapshots of the versions that a policy compares."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from models_registry.task_types.base import TaskType
 from performance.comparisons.models import ComparisonJob, PairedComparison
 from performance.comparisons.services import PENDING, UNAVAILABLE, Compare, PairedIntervals
 from performance.gates.gate_input import PROMOTED_ROLE, Baseline
-from performance.gates.gate_metrics import find_gate_metric
+from performance.gates.gate_metrics import GateMetric, find_gate_metric
 from performance.gates.measurement import Estimate, Measurement
 from performance.gates.policy import Policy
 from performance.gates.regression import BEST, PROMOTED, Regression
@@ -26,13 +27,19 @@ from performance.metrics.statistics.intervals import Interval, IntervalDocument,
 from performance.metrics.statistics.margins import OF_CLASSES
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 
+_ROUNDING = 1e-12  # of a value that was computed again from the same predictions
+
 
 class VersionRef(NamedTuple):
-    """A version's primary key, its number within the model, and its role as a baseline."""
+    """A version's primary key, its number within the model, and its role as a baseline.
+
+    `snapshot` is the primary key of the snapshot that is meant, `None` for the newest.
+    """
 
     pk: int
     number: int
     role: str = PROMOTED_ROLE
+    snapshot: int | None = None
 
     @property
     def version_id(self) -> str:
@@ -41,10 +48,10 @@ class VersionRef(NamedTuple):
 
 
 class PolicySnapshots:
-    """The newest snapshots of the versions that a policy uses, on its split and dataset.
+    """The snapshots of the versions that a policy uses, on its split and dataset.
 
-    `rows` are those of the judged version and of the promoted one. Those of other versions, and slices, are read when
-    it is made.
+    They are the newest ones, and the earlier ones of versions that may be the best so far. `rows` are those of the
+    judged version and of the promoted one. Those of other versions, and slices, are read when it is made.
     """
 
     def __init__(
@@ -58,27 +65,30 @@ class PolicySnapshots:
     ) -> None:
         self.policy, self.task_type, self.version, self.promoted = policy, task_type, version, promoted
         details = policy.applied_to(task_type).details
-        self.rows = {row["version_id"]: row for row in rows}
-        self.paired: dict[int, Mapping[str, IntervalDocument] | None] = {}  # the stored comparisons, by version
-        if promoted and version.pk in self.rows:
-            self.paired[promoted.pk] = stored_pair(self.rows[version.pk])
+        self.rows = {row["pk"]: row for row in rows}
+        self.newest = {row["version_id"]: pk for pk, row in self.rows.items()}  # snapshots, by version
+        self.paired: dict[int, Mapping[str, IntervalDocument] | None] = {}  # the stored comparisons, by snapshot
+        if promoted and version.pk in self.newest and promoted.pk in self.newest:
+            self.paired[self.newest[promoted.pk]] = stored_pair(self._row(version))
         self.others = self._read_others(model_id, details)
-        slices = _slices([row["pk"] for row in self.rows.values()], policy)
+        slices = _slices([*self.rows], policy)
         numbers = {each.pk: each.number for each in (version, promoted, *self.others) if each}
         self.measurements = {
-            pk: measurement(row, numbers[pk], policy, slices.get(row["pk"], ())) for pk, row in self.rows.items()
+            pk: measurement(row, numbers[row["version_id"]], policy, slices.get(pk, ()))
+            for pk, row in self.rows.items()
         }
 
     def measured(self, version: VersionRef | None) -> Measurement | None:
         """Return what was measured of a version, `None` without a snapshot."""
-        return self.measurements.get(version.pk) if version else None
+        pk = (version.snapshot or self.newest.get(version.pk)) if version else None
+        return None if pk is None else self.measurements[pk]
 
     def datasets(self) -> dict[str, list[str]]:
         """Return the datasets that a version without a snapshot has metrics of, by its id.
 
         It is the judged version or the promoted one. There is no SQL statement if both have a snapshot.
         """
-        without = [each for each in (self.version, self.promoted) if each and each.pk not in self.measurements]
+        without = [each for each in (self.version, self.promoted) if each and each.pk not in self.newest]
         if not without:  # a queryset takes time to make, even if it is never evaluated
             return {}
         snapshots = MetricSnapshot.objects.filter(dataset_split=self.policy.dataset_split)
@@ -88,19 +98,22 @@ class PolicySnapshots:
         """Return the versions that limits compare with, for those that do not compare with the promoted one."""
         if not self.policy.compared_with:
             return {}
-        chosen: dict[tuple[str, str | None], list[Regression]] = {}
+        chosen: dict[tuple[str, VersionRef | None], list[Regression]] = {}
         for rule, against in self.policy.limits.items():
             if against != PROMOTED:
-                chosen.setdefault((against, self._best(rule) if against == BEST else against), []).append(rule)
+                version = self._best(rule) if against == BEST else self._named(against)
+                chosen.setdefault((against, version), []).append(rule)
         found: dict[object, Baseline] = {}
-        for (against, version_id), rules in chosen.items():
-            role = "the best promoted" if against == BEST else ""
-            version = next((each for each in self.others if each.version_id == version_id), None)
-            # No promoted version has such a value: the rules compare with the promoted one, which lacks it too.
-            baseline = promoted if version_id is None else Baseline(version_id, role=role)
+        for (against, version), rules in chosen.items():
+            if against != BEST:
+                baseline = Baseline(against, role="")
+            elif version:
+                role = "the best promoted" if version.snapshot is None else "an earlier snapshot of the best promoted"
+                baseline = Baseline(version.version_id, role=role)
+            else:  # No promoted version has such a value: the rules compare with the promoted one, which lacks it too.
+                baseline, version = promoted, self.promoted
             names = {rule.metric for rule in rules if rule.confidence is not None}
-            compared = self.compared(baseline, version if version_id else self.promoted, names, compare)
-            found |= dict.fromkeys(rules, compared)
+            found |= dict.fromkeys(rules, self.compared(baseline, version, names, compare))
         return found
 
     def compared(
@@ -128,19 +141,28 @@ class PolicySnapshots:
         if not against:
             return []
         numbers = [ids.version_number(each) for each in against - {BEST}]
-        others = [*other_snapshots(model_id, self.policy, numbers, details, best=BEST in against)]
-        self.rows |= {row["version_id"]: row for row in others if row["version_id"] not in self.rows}
+        digest = self._row(self.version)["detail__examples_digest"] if self.version.pk in self.newest else None
+        others = [*other_snapshots(model_id, self.policy, numbers, details, digest, best=BEST in against)]
+        self.rows = {**{row["pk"]: row for row in others}, **self.rows}
+        self.newest |= {row["version_id"]: row["pk"] for row in others if row["is_newest"]}
         self.was_promoted = {row["version_id"] for row in others if row["was_promoted"]}
-        if self.version.pk in self.rows and self.policy.difference_metrics:
+        if self.version.pk in self.newest and self.policy.difference_metrics:
             pairs = PairedComparison.objects.current().filter(
-                snapshot=self.rows[self.version.pk]["pk"], baseline__in=[row["pk"] for row in others]
+                snapshot=self.newest[self.version.pk], baseline__in=[row["pk"] for row in others]
             )
-            stored = dict(pairs.values_list("baseline__version_id", "intervals"))
+            stored = dict(pairs.values_list("baseline_id", "intervals"))
             self.paired = {**stored, **{pk: each for pk, each in self.paired.items() if each is not None}}
-        return [VersionRef(row["version_id"], row["version__number"]) for row in others]
+        return [
+            VersionRef(row["version_id"], row["version__number"], snapshot=None if row["is_newest"] else row["pk"])
+            for row in others
+        ]
 
-    def _best(self, rule: Regression) -> str | None:
-        """Return the id of the version that is best by a rule's metric among those promoted so far.
+    def _named(self, version_id: str) -> VersionRef | None:
+        """Return a version that limits name, `None` if it has no snapshot."""
+        return next((each for each in self.others if each.version_id == version_id and each.snapshot is None), None)
+
+    def _best(self, rule: Regression) -> VersionRef | None:
+        """Return the version that is best by a rule's metric among those promoted so far, with the snapshot that shows.
 
         Of equals it is the newest. The judged version does not count. Returns `None` if no other one has the metric.
         """
@@ -148,13 +170,29 @@ class PolicySnapshots:
         if gate_metric is None or gate_metric.metric is None:
             return None
         metric = gate_metric.metric
-        values = {
-            each: self.measurements[each.pk].estimate(rule.metric, metric, rule.min_sample_count).value
-            for each in self.others
-            if each.pk in self.was_promoted and each.pk != self.version.pk
-        }
-        known = {each: metric.goodness(value) for each, value in values.items() if value is not None}
-        return max(known, key=lambda each: (known[each], each.number)).version_id if known else None
+        best: tuple[float, VersionRef] | None = None
+        for each in sorted(self.others, key=lambda each: (each.number, each.snapshot is None), reverse=True):
+            if each.pk not in self.was_promoted or each.pk == self.version.pk:
+                continue
+            measured = self.measured(each)
+            value = measured.estimate(rule.metric, metric, rule.min_sample_count).value if measured else None
+            if value is None or (each.snapshot and not self._is_comparable(each, gate_metric)):
+                continue
+            goodness = metric.goodness(value)
+            if best is None or (goodness > best[0] and not math.isclose(goodness, best[0], rel_tol=_ROUNDING)):
+                best = goodness, each
+        return best and best[1]
+
+    def _is_comparable(self, version: VersionRef, gate_metric: GateMetric) -> bool:
+        """Return whether a limit could be judged by an earlier snapshot of another version."""
+        now, before = self.measured(self.version), self.measured(version)
+        if now is None or before is None:
+            return False
+        requirements = self.policy.applied_to(self.task_type).requirements
+        if requirements.problem(before, "") or now.metrics.differing_options(before.metrics, gate_metric.depends_on):
+            return False
+        is_same = self._has_same_predictions(version) or now.has_same_examples(before)
+        return is_same is True or requirements.dataset_problem(now, before, "") is None
 
     def _independent(self, name: str, now: Measurement, before: Measurement) -> Interval | None:
         """Return the interval of a difference as if the samples were independent."""
@@ -166,10 +204,13 @@ class PolicySnapshots:
 
         A stored comparison without intervals is of different examples.
         """
-        return self._has_same_predictions(version) or bool(self.paired.get(version.pk))
+        return self._has_same_predictions(version) or bool(self.paired.get(self._row(version)["pk"]))
+
+    def _row(self, version: VersionRef) -> Row:
+        return self.rows[version.snapshot or self.newest[version.pk]]
 
     def _has_same_predictions(self, version: VersionRef) -> bool:
-        row, before = self.rows[self.version.pk], self.rows[version.pk]
+        row, before = self._row(self.version), self._row(version)
         return bool(row["pk"] == before["pk"]) or have_same_predictions(row, before)
 
     def _pair(self, version: VersionRef, compare: Compare | None, names: Collection[str]) -> PairedIntervals:
@@ -177,10 +218,10 @@ class PolicySnapshots:
 
         With the same predictions, no value differs, those of the named slices included.
         """
-        row, before = self.rows[self.version.pk], self.rows[version.pk]
+        row, before = self._row(self.version), self._row(version)
         if self._has_same_predictions(version):
             return PairedIntervals(PairingStatus.COMPLETE, dict.fromkeys(names, IDENTICAL))
-        known = self.paired.get(version.pk)
+        known = self.paired.get(before["pk"])
         if known is not None:
             return PairedIntervals.computed(stored_intervals(known))
         if None in (row["detail__predictions_digest"], before["detail__predictions_digest"]):

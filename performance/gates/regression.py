@@ -33,7 +33,7 @@ _UNROUNDED = Context(prec=2000)  # more digits than sums and products of floats 
 _ROUNDING = 1e-12  # of a value, in sums of a hundred million doubles
 _SAME_DATASET = {
     True: "Both were measured on the same examples.",
-    False: "They were measured on different examples.",
+    False: "They were measured on different examples, weights or groups.",
     None: "Whether both were measured on the same examples is unknown.",
 }
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from performance.gates.measurement import DIGEST_LENGTH, Measurement
-from performance.metrics.comparison import OptionValue, describe_option
+from performance.gates.measurement import Measurement
+from performance.metrics.comparison import DIGEST_LENGTH, OptionValue, describe_option
 
 
 @dataclass(frozen=True, slots=True)

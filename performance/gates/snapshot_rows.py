@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TypeVar
 
-from django.db.models import BigIntegerField, CharField, Exists, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models import BigIntegerField, CharField, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
 from models_registry.db.prepared import Parameter, PreparedQuery, Row
@@ -80,18 +80,31 @@ def newest_rows(policy: Policy, task_type: TaskType, version: int, baseline: int
 
 
 def other_snapshots(
-    model_id: str, policy: Policy, numbers: list[int], details: tuple[str, ...], *, best: bool
+    model_id: str, policy: Policy, numbers: list[int], details: tuple[str, ...], digest: str | None, *, best: bool
 ) -> QuerySet[MetricSnapshot, Row]:
-    """Return the newest snapshots of a model's numbered versions, and with `best` of each one promoted so far."""
-    promotions = Exists(Promotion.objects.filter(version=OuterRef("version")))
-    wanted = Q(version__number__in=numbers) | Q(was_promoted=True) if best else Q(version__number__in=numbers)
+    """Return the newest snapshots of a model's numbered versions, and with `best` of each one promoted so far.
+
+    Of the latter there are earlier snapshots too, since the version was completed: nobody lowers the bar by evaluating
+    it again. Those do not count that are known to be of other examples than both its newest snapshot and the `digest`.
+    """
     place = {"dataset_split": policy.dataset_split, "dataset": policy.dataset}
-    newest = MetricSnapshot.objects.filter(version=OuterRef("version"), **place).newest_first().values("pk")[:1]
+    newest = MetricSnapshot.objects.filter(version=OuterRef("version"), **place).newest_first()
+    columns = {
+        "was_promoted": Exists(Promotion.objects.filter(version=OuterRef("version"))),
+        "is_newest": Q(pk=Subquery(newest.values("pk")[:1])),
+    }
+    wanted = Q(version__number__in=numbers, is_newest=True)
+    if best:
+        its_digest = Subquery(newest.values("detail__examples_digest")[:1])
+        may_be_same = Q(detail__examples_digest__isnull=True) | Q(detail__examples_digest=its_digest)
+        may_be_same |= Q(detail__examples_digest=digest) if digest else Q()
+        since = Q(version__completed_at__isnull=True) | Q(created_at__gte=F("version__completed_at"))
+        wanted |= Q(was_promoted=True) & (Q(is_newest=True) | (may_be_same & since))
     snapshots = MetricSnapshot.objects.filter(version__model=model_id, version__state="completed", **place)
     found: QuerySet[MetricSnapshot, Row] = (
-        snapshots.annotate(was_promoted=promotions)
-        .filter(wanted, pk=Subquery(newest))
-        .values(*_FACTS, "version__number", "was_promoted", **_DOCUMENTS, **_texts(details))
+        snapshots.annotate(**columns)
+        .filter(wanted)
+        .values(*_FACTS, "version__number", *columns, **_DOCUMENTS, **_texts(details))
     )
     return found
 

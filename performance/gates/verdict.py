@@ -201,7 +201,8 @@ def judge(
     gate_input = replace(gate_input, requirements=applied.requirements, judged_at=judged_at)
     rules = tuple([rule.judge(gate_input, gate_metric) for rule, gate_metric in applied.rules])
     warnings = [*applied.warnings]
-    compared = {each.version_id: each for rule in policy.limits if (each := gate_input.baseline_of(rule)).version_id}
+    found = [each for each in map(gate_input.baseline_of, policy.limits) if each.version_id]
+    compared = {(each.version_id, each.measured): each for each in found}
     warnings += [_pending(gate_input, each) for each in compared.values() if each.pairing is PairingStatus.PENDING]
     baselines = tuple(each.measured for each in compared.values() if each.measured)
     for measured in filter(None, (gate_input.measured, *baselines)):

@@ -11,6 +11,8 @@ from models_registry.task_types.base import Direction, Metric, TaskType
 from performance.metrics.statistics.differences import IDENTICAL, independent_interval
 from performance.metrics.statistics.intervals import Interval
 
+DIGEST_LENGTH = 12  # characters of a digest in a text
+
 OptionValue = str | float | bool | None
 _OPTION_PHRASES = {  # without the option, and with it
     "positive_class": ("without a positive class", "for the positive class {!r}"),

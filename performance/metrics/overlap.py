@@ -1,5 +1,6 @@
-"""Count the examples that two exported files of predictions share."""
+"""Count the examples that exported files of predictions share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,29 +10,35 @@ from performance.metrics.inputs.sql import string_literal
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The number of examples with an id, and of those whose id another file has too."""
+    """The number of examples with an id, and of those whose id other files have too."""
 
     examples: int
     shared: int
 
     @property
     def share(self) -> float:
-        """The share of the examples that the other file has too, from 0 to 1."""
+        """The share of the examples that the other files have too, from 0 to 1."""
         return self.shared / self.examples if self.examples else 0.0
 
 
-def count_overlap(evaluated: Path, training: Path, *, memory: str = "256MB", disk: str = "") -> Overlap:
-    """Return how many ids of one exported file another has too. Both are in one folder.
+def count_overlap(
+    evaluated: Sequence[Path], training: Sequence[Path], *, memory: str = "256MB", disk: str = ""
+) -> Overlap:
+    """Return how many ids of some exported files are in others too. All are in one folder.
 
     Raises `UnprocessablePredictionsError` if a file is unreadable, or needs more memory or disk space than allowed.
     """
-    evaluated_ids, training_ids = (
-        f"(SELECT DISTINCT example_id FROM read_parquet({string_literal(str(file))}) WHERE example_id IS NOT NULL)"
-        for file in (evaluated, training)
-    )
-    with DuckDB(folder=evaluated.parent, memory=memory, disk=disk, confined=True) as engine:
+    with DuckDB(folder=evaluated[0].parent, memory=memory, disk=disk, confined=True) as engine:
         [(examples, shared)] = engine.rows(f"""
             SELECT count(*), count(known.example_id)
-            FROM {evaluated_ids} AS given LEFT JOIN {training_ids} AS known USING (example_id)
+            FROM ({_ids(evaluated)}) AS given LEFT JOIN ({_ids(training)}) AS known USING (example_id)
         """)
     return Overlap(examples, shared)
+
+
+def _ids(files: Sequence[Path]) -> str:
+    """Return the query of the distinct ids in some files, which may have other columns each."""
+    return " UNION ".join(
+        f"SELECT example_id FROM read_parquet({string_literal(str(file))}) WHERE example_id IS NOT NULL"
+        for file in files
+    )

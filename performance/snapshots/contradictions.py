@@ -24,7 +24,7 @@ def contradictions(
             "examples, or only one of them.",
         )
         for name, value in reported.items()
-        if name in computed and not _agree(value, computed[name])
+        if name in computed and not agree(value, computed[name])
     ]
 
 
@@ -81,6 +81,11 @@ def impossible_values(
         yield from _f1_error(values, f"per_class.{label[:MAX_QUOTED_NAME]}")
 
 
+def agree(reported: float, computed: float) -> bool:
+    """Return whether a reported value is the computed one, rounded to the decimals that it has."""
+    return abs(reported - computed) <= _rounding(reported) + SLACK * max(1.0, abs(computed))
+
+
 def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
     if not {"precision", "recall", "f1_score"} <= metrics.keys():
         return
@@ -90,11 +95,6 @@ def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
     if abs(f1_score - expected) > _rounding(f1_score) + 2 * (_rounding(precision) + _rounding(recall)):
         detail = f"Is {f1_score!r}, but from precision and recall follows {expected:.6g}."
         yield f"{where}.f1_score", "contradiction", detail
-
-
-def _agree(reported: float, computed: float) -> bool:
-    """Return whether a reported value is the computed one, rounded to the decimals that it has."""
-    return abs(reported - computed) <= _rounding(reported) + SLACK * max(1.0, abs(computed))
 
 
 def _rounding(reported: float) -> float:

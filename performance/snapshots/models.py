@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from models_registry.accounts.models import Organization
 from models_registry.registry.models import Version
-from performance.metrics.comparison import Examples
+from performance.metrics.comparison import DIGEST_LENGTH, Examples
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.model_fields import FloatsField
@@ -68,7 +68,7 @@ class DatasetVersion(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.version or self.digest[:12]}"
+        return f"{self.dataset} {self.version or self.digest[:DIGEST_LENGTH]}"
 
 
 class MetricSnapshot(models.Model):

@@ -1,7 +1,7 @@
 """Writes of performance, each in one transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +21,9 @@ from models_registry.db.prepared import insert, insert_many
 from models_registry.registry.locks import refuse_archived
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.task_types import base
-from performance.metrics.result import ConfusionMatrixDocument
+from performance.metrics.result import ConfusionMatrixDocument, EvaluationWarning
 from performance.metrics.statistics.intervals import Interval
+from performance.snapshots.changes import warn_of_changes
 from performance.snapshots.models import (
     Dataset,
     DatasetSplit,
@@ -33,6 +34,8 @@ from performance.snapshots.models import (
 )
 from performance.snapshots.reported_metrics import ReportedMetrics, complete
 from performance.webhooks.services import publish
+
+UnsavedRows = tuple[MetricSnapshot, SnapshotDetail | None]  # of a snapshot, which may need no detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def report_snapshots(
     named = ((each.dataset, each.columns["dataset_version"], each.columns["examples_digest"]) for each in reports)
     record_datasets(version, named, created_by=created_by)
     before = version.snapshots.count()
-    rows = [
+    unsaved = [
         _unsaved(
             version,
             report.dataset_split,
@@ -164,6 +167,7 @@ def report_snapshots(
         )
         for report in reports
     ]
+    rows = _with_warnings(version, unsaved)
     snapshots = [snapshot for snapshot, _ in rows]
     details = [detail for _, detail in rows if detail is not None]
     insert_many(snapshots)
@@ -193,7 +197,8 @@ def store_snapshot(
     check_accepts_metrics(version, dataset_split)
     named = (dataset, rest.get("dataset_version"), rest.get("examples_digest"))
     record_datasets(version, [named], created_by=created_by)
-    snapshot, detail = _unsaved(version, dataset_split, recorded, created_by=created_by, dataset=dataset, **rest)
+    unsaved = _unsaved(version, dataset_split, recorded, created_by=created_by, dataset=dataset, **rest)
+    [(snapshot, detail)] = _with_warnings(version, [unsaved])
     insert(snapshot)
     if detail is not None:
         detail.snapshot = snapshot
@@ -215,7 +220,7 @@ def _unsaved(
     sample_count: int | None,
     dataset: str,
     **details: object,
-) -> tuple[MetricSnapshot, SnapshotDetail | None]:
+) -> UnsavedRows:
     """Return a new snapshot and, if it needs one, its detail. `recorded` are metrics of the task type."""
     summary = {metric.name for metric in task_types.get(version.model.task_type).metrics}
     snapshot = MetricSnapshot(
@@ -230,6 +235,20 @@ def _unsaved(
     )
     details["further_metrics"] = {name: value for name, value in recorded.items() if name not in summary}
     return snapshot, SnapshotDetail(snapshot=snapshot, **details) if any(details.values()) else None
+
+
+def _with_warnings(version: Version, rows: Sequence[UnsavedRows]) -> list[UnsavedRows]:
+    """Return new snapshots of a version with warnings of what has changed since earlier ones."""
+    found = warn_of_changes(version, [snapshot for snapshot, _ in rows])
+    return [
+        (snapshot, _add_warnings(detail or SnapshotDetail(snapshot=snapshot), warnings) if warnings else detail)
+        for (snapshot, detail), warnings in zip(rows, found, strict=True)
+    ]
+
+
+def _add_warnings(detail: SnapshotDetail, warnings: Sequence[EvaluationWarning]) -> SnapshotDetail:
+    detail.warnings = [*detail.warnings, *map(asdict, warnings)]
+    return detail
 
 
 def _refuse_outdated(version: Version, reports: Iterable[Report]) -> None:

@@ -80,11 +80,11 @@ class PairJob:
 
 @dataclass(frozen=True, slots=True)
 class OverlapJob:
-    """A count of the examples that two exported files in `folder` share, in which the process may write."""
+    """A count of the examples that exported files in `folder` share, in which the process may write."""
 
     folder: Path
-    evaluated: str
-    training: str
+    evaluated: list[str]
+    training: list[str]
     limits: Limits = Limits()
 
 
@@ -109,7 +109,7 @@ def pair_in_sandbox(job: PairJob, on_progress: Callable[[float], object]) -> dic
 
 
 def count_overlap_in_sandbox(job: OverlapJob, on_progress: Callable[[float], object]) -> Overlap:
-    """Return how many examples two files share. `on_progress` and errors are as in `evaluate_in_sandbox`."""
+    """Return how many examples both kinds of files share. `on_progress` and errors are as in `evaluate_in_sandbox`."""
     overlap: Overlap = from_json(Overlap, _run("overlap", job, on_progress))
     return overlap
 

@@ -118,8 +118,8 @@ def _pair(job: PairJob) -> dict[str, Interval]:
 def _overlap(job: OverlapJob) -> Overlap:
     _report_progress(lambda: 0.0)  # only that the process is alive
     return count_overlap(
-        job.folder / job.evaluated,
-        job.folder / job.training,
+        [job.folder / name for name in job.evaluated],
+        [job.folder / name for name in job.training],
         memory=_mb(job.limits.memory),
         disk=_mb(job.limits.disk),
     )

@@ -140,7 +140,7 @@ def test_examples_of_the_training_data_are_counted(editor: User) -> None:
 
     detail = MetricSnapshot.objects.get(source="computed", dataset_split="test").detail
     assert detail.train_overlap == 0.8
-    assert [each["code"] for each in detail.warnings] == ["train_overlap"]
+    assert [each["code"] for each in detail.warnings] == ["train_overlap", "changed_metrics"]  # than the imported ones
 
 
 def test_the_overlap_is_unknown_if_an_example_has_no_id(editor: User) -> None:
@@ -150,6 +150,7 @@ def test_the_overlap_is_unknown_if_an_example_has_no_id(editor: User) -> None:
 
     detail = MetricSnapshot.objects.get(source="computed", dataset_split="test").detail
     assert (detail.train_overlap, detail.examples_digest, detail.predictions_digest) == (None, None, None)
+    assert "unknown_train_overlap" in [each["code"] for each in detail.warnings]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models_registry.accounts.models import User
+from models_registry.accounts.models import Organization, User
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.promotions import promote
 from performance.gates.models import GatePolicy
@@ -13,6 +13,7 @@ from performance.snapshots.models import MetricSnapshot, SnapshotDetail
 from tests.api import Caller
 from tests.factories import EXAMPLE_METRICS, completed_version
 from tests.performance.gates.gate_example import INTERVAL, INTERVAL_OF_A_CLASS, SetPolicy
+from tests.performance.gates.pipeline import Pipeline
 from tests.performance.gates.promotion_history import store_snapshot
 
 
@@ -64,3 +65,9 @@ def history(model: RegisteredModel) -> Version:
     candidate = completed_version(model, number=421)
     store_snapshot(candidate, 0.975)
     return candidate
+
+
+@pytest.fixture
+def pipeline(admin: User, acme: Organization) -> Pipeline:
+    """Return a pipeline of a classification model without versions."""
+    return Pipeline(admin, acme, "classification")

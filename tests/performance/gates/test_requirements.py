@@ -115,7 +115,7 @@ def test_a_tiny_share_of_rows_without_a_prediction_is_not_none() -> None:
     ("ours", "theirs", "same", "words"),
     [
         ("aa", "aa", True, "Both were measured on the same examples."),
-        ("aa", "bb", False, "They were measured on different examples."),
+        ("aa", "bb", False, "They were measured on different examples, weights or groups."),
         ("aa", None, None, "Whether both were measured on the same examples is unknown."),
         (None, None, None, "Whether both were measured on the same examples is unknown."),
     ],

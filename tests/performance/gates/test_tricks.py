@@ -10,22 +10,12 @@ from models_registry import task_types
 from models_registry.accounts.models import Organization, User
 from tests.factories import completed_version
 from tests.performance.evaluations.uploads import evaluated
-from tests.performance.gates.pipeline import FILES, Pipeline
+from tests.performance.gates.pipeline import FILES, GOOD, Pipeline, predictions, statuses
 
 pytestmark = pytest.mark.django_db
 
-
-@pytest.fixture
-def pipeline(admin: User, acme: Organization) -> Pipeline:
-    return Pipeline(admin, acme, "classification")
-
-
 ACCURATE = {"metric": "accuracy", "operator": ">=", "threshold": 0.85}
 NO_WORSE = {"metric": "accuracy", "max_regression": 0.01}
-
-
-def statuses(verdict: Any) -> list[str]:
-    return [rule["status"] for rule in verdict["rules"]]
 
 
 def test_an_easier_test_set_is_not_the_same(pipeline: Pipeline) -> None:
@@ -74,6 +64,16 @@ def test_rows_without_prediction_are_counted(pipeline: Pipeline) -> None:
     assert [warning for warning in verdict["warnings"] if "92.0% of the rows have no prediction" in warning]
 
 
+def test_groups_alone_are_said_to_differ(pipeline: Pipeline) -> None:
+    pipeline.version(GOOD, promoted=True)
+    pipeline.version(predictions(40, group=True))
+
+    [rule] = pipeline.judge(NO_WORSE)["rules"]
+
+    assert rule["same_dataset"] is False
+    assert "They were measured on different examples, weights or groups." in rule["detail"]
+
+
 def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline) -> None:
     def predictions(of_hard: str) -> bytes:
         rows = (f"{at},{at % 2},{of_hard if at < 40 else at % 2}" for at in range(400))
@@ -84,7 +84,7 @@ def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline
 
     [rule] = pipeline.judge(NO_WORSE)["rules"]
     assert (rule["status"], rule["same_dataset"]) == ("passed", False)
-    assert "They were measured on different examples." in rule["detail"]
+    assert "They were measured on different examples, weights or groups." in rule["detail"]
     [rule] = pipeline.judge(NO_WORSE, same_dataset=True)["rules"]
     assert rule["status"] == "missing"
     assert "without the 10% that have no prediction" in rule["detail"]
