@@ -85,6 +85,14 @@ def test_compose_passes_every_variable_on_and_none_as_an_empty_text() -> None:
     assert not [value for value in passed.values() if str(value).endswith(":-}")]
 
 
+def test_every_warning_of_an_evaluation_is_on_the_page_of_columns() -> None:
+    files = (ROOT / "performance").rglob("*.py")
+    codes = {code for file in files for code in re.findall(r'EvaluationWarning\("(\w+)"', file.read_text())}
+    table = page("docs/reference/columns.md").split("## Warnings\n", 1)[1].split("\n## ", 1)[0]
+
+    assert codes == set(re.findall(r"^\| `(\w+)`", table, re.M))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_has_the_two_commands(command: str) -> None:
     assert f"```\n{command}\n```" in source("README.md")
