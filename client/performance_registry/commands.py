@@ -149,7 +149,7 @@ def evaluate(
     averaging: Annotated[str | None, typer.Option(help="binary, macro, weighted or micro.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Predict the positive class from this score on.")] = None,
     k: Annotated[int | None, typer.Option("--k", help="How many items of a ranking count.")] = None,
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Leave out rows without a prediction.")] = False,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Leave out rows without prediction.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload predictions, and show the metrics that the registry computes.
