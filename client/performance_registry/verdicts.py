@@ -18,7 +18,7 @@ from performance_registry.text import (
 
 HEADINGS = ("rule", "status", "required", "value", "interval", "baseline", "why")
 _OPTIONS = ("positive_class", "averaging", "threshold", "k")  # of an evaluation, that metrics depend on
-_DIGEST_LENGTH = 12  # characters that are enough to tell two test sets apart
+_DIGEST_LENGTH = 12  # characters that are enough to tell two datasets apart
 _COLORS = {"passed": "#1a7f37", "failed": "#cf222e", "missing": "#cf222e", "no_policy": "#9a6700"}
 
 
@@ -62,7 +62,7 @@ class Measurement(Record):
 
     Attributes:
         source: `computed`, `reported` or `imported`.
-        dataset: `name`, `version` and `digest` of the test set.
+        dataset: `name`, `version` and `digest` of the dataset.
         evaluation_options: what the metrics depend on, such as `threshold`.
     """
 

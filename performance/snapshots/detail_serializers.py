@@ -163,7 +163,8 @@ class ProvenanceSerializer(serializers.Serializer[MetricSnapshot]):
     dataset_digest = detail_field(
         "dataset_digest",
         serializers.CharField,
-        help_text="The SHA-256 of the predictions that they were computed from.",
+        help_text="The SHA-256 of the file of predictions that they were computed from. `dataset.digest` identifies "
+        "its examples, whatever is predicted.",
     )
     predictions_digest = detail_field(
         "predictions_digest",
