@@ -35,7 +35,7 @@ from performance.metrics.statistics.estimates import (
 )
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.losses import Losses
-from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
+from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 from performance.metrics.statistics.roc import RankedScores
 from performance.metrics.tasks.areas_of_classes import area_of_class, area_of_classes
 from performance.metrics.tasks.group_effects import GroupEffects, measure_groups
@@ -241,7 +241,7 @@ def _curves(ranked: Mapping[str, RankedScores], probability_losses: Losses | Non
 
 def _class_metrics(found: SufficientStatistics, label: str, effects: GroupEffects) -> dict[str, Estimate]:
     metrics: dict[str, Estimate] = {
-        name: getattr(effects.matrix(found.matrix, f"{name}.{label}"), name)(label) for name in OF_CLASSES
+        name: getattr(effects.matrix(found.matrix, f"{name}.{label}"), name)(label) for name in CLASS_METRICS
     }
     return metrics | ({"roc_auc": area_of_class(found, label, effects)} if label in found.ranked else {})
 
