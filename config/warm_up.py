@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from config import schema
 from performance.comparisons.serializers import COMPARISON
 from performance.snapshots.curves_serializers import CURVES
-from performance.snapshots.detail_serializers import REPORT, SNAPSHOT, SNAPSHOT_ROW
+from performance.snapshots.detail_serializers import EVALUATED_SNAPSHOT, REPORT, SNAPSHOT, SNAPSHOT_ROW
 from performance.snapshots.serializers import SUMMARY, shared_serializer
 
 
@@ -19,7 +19,7 @@ def warm_up() -> None:
     _load_views(resolver.url_patterns)
     engines.all()
     schema.encoded_document("yaml")  # as JSON it is made for who asks: that takes a process 7 MB, and keeps them
-    for kind in (SUMMARY, REPORT, SNAPSHOT, SNAPSHOT_ROW, CURVES, COMPARISON):
+    for kind in (SUMMARY, REPORT, SNAPSHOT, SNAPSHOT_ROW, EVALUATED_SNAPSHOT, CURVES, COMPARISON):
         for serializer_class in kind.all().values():
             _load_fields(shared_serializer(serializer_class))
 

@@ -48,7 +48,7 @@ class Format(str, Enum):
 VersionId = Annotated[str, typer.Argument(metavar="VERSION", help="Such as ver-001a1.")]
 VersionOption = Annotated[str | None, typer.Option("--version", help="Such as ver-001a1; by default the promoted one.")]
 SplitOption = Annotated[Split, typer.Option("--split", help="The split of the data.")]
-DatasetOption = Annotated[str | None, typer.Option("--dataset", help="The test set; by default the primary one.")]
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="The dataset; by default the primary one.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why. The history keeps it.")]
 Override = Annotated[bool, typer.Option("--override", help="Overrule the gate, as an admin of the organization.")]
 Column = Annotated[str | None, typer.Option(metavar="COLUMN", rich_help_panel="Columns")]
@@ -123,7 +123,7 @@ def evaluate(
     version: VersionId,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Parquet or CSV.", dir_okay=False, exists=True)],
     split: SplitOption = Split.test,
-    dataset: Annotated[str | None, typer.Option(metavar="NAME[@VERSION]", help="The test set.")] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="NAME[@VERSION]", help="The dataset.")] = None,
     actual: Column = None,
     predicted: Column = None,
     score: Column = None,
@@ -149,7 +149,7 @@ def evaluate(
     averaging: Annotated[str | None, typer.Option(help="binary, macro, weighted or micro.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Predict the positive class from this score on.")] = None,
     k: Annotated[int | None, typer.Option("--k", help="How many items of a ranking count.")] = None,
-    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Count rows without prediction.")] = False,
+    allow_missing: Annotated[bool, typer.Option("--allow-missing", help="Leave out rows without prediction.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Upload predictions, and show the metrics that the registry computes.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from performance_registry.text import escape_controls, format_interval, format_number, format_table
 
 R = TypeVar("R", bound="Record")
+T = TypeVar("T")
 
 _KINDS: Mapping[str, type] = {"str": str, "bool": bool, "Mapping": Mapping, "Sequence": list, "tuple": list}
 
@@ -40,38 +41,70 @@ class Record:
 
 @dataclass(frozen=True)
 class Performance(Record):
-    """A summary or a report: how well a version does on a split. A report has more members in `document`."""
+    """A summary or a report: how well a version does on a split. A report has more members in `document`.
+
+    `confidence_intervals` has the interval of each metric that has one, with `lower`, `upper`, `level` and `method`. A
+    summary has none.
+    """
 
     model_id: str
     version_id: str
     task_type: str
     dataset_split: str
     metrics: Mapping[str, float | None]
+    confidence_intervals: Mapping[str, Mapping[str, Any]] | None
+    sample_count: int | None
     evaluated_at: str
-    sample_count: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What was measured, in one line."""
+        examples = "" if self.sample_count is None else f", {self.sample_count} examples"
+        return f"{self.version_id} of {self.model_id}, {self.dataset_split} split{examples}"
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The headings of the rows."""
+        return ("metric", "value", "interval") if self.confidence_intervals else ("metric", "value")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Return the metrics as rows under the headings."""
+        if not self.confidence_intervals:
+            return [(name, format_number(value)) for name, value in self.metrics.items()]
+        intervals = {name: format_interval(each) for name, each in self.confidence_intervals.items()}
+        return [(name, format_number(value), intervals.get(name, "")) for name, value in self.metrics.items()]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why metrics have no value or no interval, and the warnings."""
+        metrics, intervals = (
+            _of_kind(dict, self.document.get(name)) for name in ("metrics_unavailable", "intervals_unavailable")
+        )
+        warnings = (_of_kind(dict, each).get("detail", "") for each in _of_kind(list, self.document.get("warnings")))
+        return (
+            *(f"No {name}: {reason}" for name, reason in metrics.items()),
+            *(f"No interval of {name}: {reason}" for name, reason in intervals.items() if name in self.metrics),
+            *(f"Warning: {detail}" for detail in warnings),
+        )
 
     def __str__(self) -> str:
-        return _title_and_metrics(f"{self.version_id} of {self.model_id}", self)
+        parts = [escape_controls(self.title), format_table(self.headings, self.rows())]
+        return "\n".join([*parts, *map(escape_controls, self.notes)])
 
 
 @dataclass(frozen=True)
-class Snapshot(Record):
+class Snapshot(Performance):
     """A stored snapshot of a version's metrics."""
 
     id: str
-    model_id: str
-    version_id: str
-    task_type: str
-    dataset_split: str
     dataset: Mapping[str, Any] | None
-    metrics: Mapping[str, float | None]
     custom_metrics: Mapping[str, float]
-    sample_count: int | None
     source: str
-    evaluated_at: str
 
-    def __str__(self) -> str:
-        return _title_and_metrics(f"Snapshot {self.id} of {self.version_id}", self)
+    @property
+    def title(self) -> str:
+        """What was measured, in one line."""
+        return f"Snapshot {self.id}: {super().title}"
 
 
 @dataclass(frozen=True)
@@ -186,9 +219,9 @@ def _comparison_cells(item: MetricComparison) -> tuple[str, ...]:
     return (*numbers, format_interval(item.confidence_interval), item.direction or "")
 
 
-def _title_and_metrics(title: str, record: Performance | Snapshot) -> str:
-    rows = [(name, format_number(value)) for name, value in record.metrics.items()]
-    return f"{escape_controls(title)}, {record.dataset_split} split\n{format_table(('metric', 'value'), rows)}"
+def _of_kind(kind: type[T], value: object) -> T:
+    """Return a value of an answer, or an empty one if it is of another kind."""
+    return value if isinstance(value, kind) else kind()
 
 
 def _counts(counts: Mapping[str, int]) -> str:

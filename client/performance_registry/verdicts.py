@@ -8,11 +8,17 @@ from html import escape
 from typing import Any
 
 from performance_registry.records import Record
-from performance_registry.text import escape_controls, format_interval, format_number, format_table
+from performance_registry.text import (
+    escape_controls,
+    format_exactly,
+    format_interval,
+    format_table,
+    round_consistently,
+)
 
 HEADINGS = ("rule", "status", "required", "value", "interval", "baseline", "why")
 _OPTIONS = ("positive_class", "averaging", "threshold", "k")  # of an evaluation, that metrics depend on
-_DIGEST_LENGTH = 12  # characters that are enough to tell two test sets apart
+_DIGEST_LENGTH = 12  # characters that are enough to tell two datasets apart
 _COLORS = {"passed": "#1a7f37", "failed": "#cf222e", "missing": "#cf222e", "no_policy": "#9a6700"}
 
 
@@ -44,9 +50,10 @@ class Rule(Record):
 
     def cells(self) -> tuple[str, ...]:
         """Return the rule as a row under `HEADINGS`."""
-        required = f"{self.operator or ''} {format_number(self.threshold)}".strip()
-        values = (required, format_number(self.value), format_interval(self.interval))
-        return (self.metric, self.status, *values, format_number(self.baseline_value), self.detail)
+        required = f"{self.operator or ''} {format_exactly(self.threshold)}".strip()
+        values = (required, format_exactly(self.value), format_interval(self.interval, format_exactly))
+        texts = round_consistently((*values, format_exactly(self.baseline_value), self.detail))
+        return (self.metric, self.status, *texts)
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Measurement(Record):
 
     Attributes:
         source: `computed`, `reported` or `imported`.
-        dataset: `name`, `version` and `digest` of the test set.
+        dataset: `name`, `version` and `digest` of the dataset.
         evaluation_options: what the metrics depend on, such as `threshold`.
     """
 

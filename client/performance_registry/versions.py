@@ -77,7 +77,7 @@ class _VersionOperations(Resource):
             metrics: metrics of the task type.
             custom_metrics: metrics of your own.
             sample_count: the number of examples.
-            dataset: the name of the test set; without it, the primary one.
+            dataset: the name of the dataset; without it, the primary one.
             dataset_version: its version.
             details: further fields of a snapshot, such as `confusion_matrix`, `confidence_intervals` or `evaluated_at`.
 
@@ -142,7 +142,7 @@ class _VersionOperations(Resource):
             scale: the mean error of the naive forecast.
             slices: columns whose values are evaluated by themselves: their names, or arrays by name.
             attributes: columns to store with the worst predictions: their names, or arrays by name.
-            dataset: the name of the test set; without it, the primary one.
+            dataset: the name of the dataset; without it, the primary one.
             dataset_version: its version.
             positive_class: the positive one of two classes.
             averaging: `binary`, `macro`, `weighted` or `micro`.

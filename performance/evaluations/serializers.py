@@ -20,7 +20,7 @@ from performance.evaluations.uploads import FORMATS, PredictionsFile
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH, Columns, Options, parse_columns
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.dataset_names import is_dataset_name
-from performance.snapshots.detail_serializers import SNAPSHOT_ROW
+from performance.snapshots.detail_serializers import EVALUATED_SNAPSHOT, SNAPSHOT
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.query_serializers import PageQuerySerializer
 from performance.snapshots.serializers import shared_serializer
@@ -188,12 +188,12 @@ class EvaluationSerializer(serializers.Serializer[EvaluationJob]):
     started_at = UTCDateTimeField(allow_null=True)
     finished_at = UTCDateTimeField(allow_null=True)
 
-    @extend_schema_field(SNAPSHOT_ROW.one)
+    @extend_schema_field(SNAPSHOT.one)
     def get_snapshot(self, job: EvaluationJob) -> dict[str, object] | None:
-        """Return the snapshot in the form of lists."""
+        """Return the snapshot without its confusion matrix."""
         if job.snapshot is None:
             return None
-        serializer = shared_serializer(SNAPSHOT_ROW[job.version.model.task_type])
+        serializer = shared_serializer(EVALUATED_SNAPSHOT[job.version.model.task_type])
         representation: dict[str, object] = serializer.to_representation(job.snapshot)
         return representation
 

@@ -57,7 +57,7 @@ _PREFER = OpenApiParameter(
     OpenApiParameter.HEADER,
     description=f"`wait=N`: wait up to N seconds, {LONGEST_WAIT} at most, for the end of the evaluation (RFC 7240).",
 )
-_LARGE = ("confusion_matrix", "curves", "per_class", "confidence_intervals")
+_LARGE = ("confusion_matrix", "curves", "per_class")
 _ERRORS: dict[str, type[APIError]] = {
     error.code: error for error in (PredictionsRefusedError, ConflictError, EvaluationAbortedError)
 }

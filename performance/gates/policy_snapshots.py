@@ -24,7 +24,7 @@ from performance.metrics.comparison import PairingStatus
 from performance.metrics.result import Slice
 from performance.metrics.statistics.differences import IDENTICAL, independent_interval
 from performance.metrics.statistics.intervals import Interval, IntervalDocument, stored_intervals
-from performance.metrics.statistics.margins import OF_CLASSES
+from performance.metrics.statistics.margins import CLASS_METRICS
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 
 _ROUNDING = 1e-12  # of a value that was computed again from the same predictions
@@ -241,7 +241,7 @@ def _are_identical(differences: Mapping[str, Interval]) -> bool:
 
 def _follows_from_labels(name: str) -> bool:
     """Return whether a quantity of one class follows from the labels: the paired comparison does not name it."""
-    return name.startswith("per_class.") and name.rpartition(".")[2] in OF_CLASSES
+    return name.startswith("per_class.") and name.rpartition(".")[2] in CLASS_METRICS
 
 
 def _difference(ours: Estimate, theirs: Estimate) -> Interval | None:

@@ -7,7 +7,8 @@ from models_registry.api.field_errors import FieldError
 from performance.gates.gate_input import GateInput, Operator, RuleStatus, RuleVerdict
 from performance.gates.gate_metrics import GateMetric
 from performance.gates.measurement import NO_ESTIMATE, Estimate, Measurement
-from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
+from performance.metrics.statistics.confidence import CONFIDENCE_LEVEL
+from performance.metrics.statistics.intervals import Interval
 
 
 class RuleResult(NamedTuple):

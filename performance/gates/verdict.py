@@ -18,9 +18,9 @@ from performance.gates.measurement import (
 )
 from performance.gates.policy import Policy
 from performance.metrics.comparison import PairingStatus
+from performance.metrics.result import MISSING_FRACTION_TO_WARN
 from performance.metrics.statistics.intervals import IntervalDocument
 
-MISSING_WARNED_OF = 0.01  # the share of rows without a prediction from which a verdict warns
 # The members of the first stored verdicts. Members that came later are missing in old documents.
 FIRST_MEMBERS = frozenset(
     {"model_id", "version_id", "baseline_version_id", "status", "rules", "judged_at", "warnings", "policy"}
@@ -221,7 +221,8 @@ def _measurement_warnings(measured: Measurement) -> list[str]:
     if measured.source != COMPUTED:
         warnings.append(f"{version}: the metrics are {measured.source}, not computed here from predictions.")
     known = {each.code for each in measured.warnings}
-    if (missing := values.get("missing_fraction", 0)) >= MISSING_WARNED_OF and "missing_predictions" not in known:
+    missing = values.get("missing_fraction", 0)
+    if missing >= MISSING_FRACTION_TO_WARN and "missing_predictions" not in known:
         warnings.append(f"{version}: {missing:.1%} of the rows have no prediction.")
     if (overlap := values.get("train_overlap", 0)) > 0 and "train_overlap" not in known:
         warnings.append(f"{version}: {overlap:.1%} of the examples are in the train split too.")

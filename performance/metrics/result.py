@@ -7,6 +7,7 @@ from typing import TypedDict
 from performance.metrics.statistics.intervals import Interval
 
 MAX_DATASET_NAME = 100  # characters
+MISSING_FRACTION_TO_WARN = 0.01  # of the rows
 MAX_CLASSES = 50  # above this number, classes have no intervals: there would be thousands
 
 

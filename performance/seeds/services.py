@@ -1,6 +1,6 @@
 """Store a validated seed document. Loading it again changes nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
-from models_registry.api.errors import APIError
+from models_registry.api.errors import APIError, InvalidBodyError
 from models_registry.audit.recorder import record_added
-from models_registry.db.prepared import insert_many
 from models_registry.registry import ids
 from models_registry.registry.models import RegisteredModel, Version
 from models_registry.registry.services import check_positive_class_change
@@ -19,8 +18,8 @@ from performance.seeds.document import ModelValues, SeedError, SnapshotValues, V
 from performance.seeds.files import SeedDocument
 from performance.seeds.gates import judge_newest, load_policy, load_promotions, promote_version
 from performance.seeds.predictions import load_predictions
-from performance.snapshots.models import MetricSnapshot
-from performance.snapshots.services import record_datasets
+from performance.snapshots.models import Source
+from performance.snapshots.services import Report, check_report, insert_reports, record_datasets
 
 BATCH = 1000
 
@@ -85,11 +84,12 @@ def _load_model(path: str, document: ModelValues, folder: Path, *, keep_changes:
         where = f"{path}.versions.{position}"
         versions[number] = _load_version(where, model, versions.get(number), item)
         versions[number].model = model
-        _load_snapshots(versions[number], [snapshot for snapshot in item["snapshots"] if "predictions" not in snapshot])
-        for index, snapshot in enumerate(item["snapshots"]):
+        snapshots = [(f"{where}.snapshots.{index}", snapshot) for index, snapshot in enumerate(item["snapshots"])]
+        _load_snapshots(versions[number], [pair for pair in snapshots if "predictions" not in pair[1]])
+        for place, snapshot in snapshots:
             if "predictions" in snapshot:
                 file = folder / snapshot["predictions"]
-                load_predictions(f"{where}.snapshots.{index}", versions[number], file, snapshot, store=not dry_run)
+                load_predictions(place, versions[number], file, snapshot, store=not dry_run)
     _load_gate(path, model, versions, document, keep_changes=keep_changes)
     if document["archived"] and model.archived_at is None:
         model.archived_at = timezone.now()
@@ -163,20 +163,31 @@ def _load_version(path: str, model: RegisteredModel, version: Version | None, it
     return version
 
 
-def _load_snapshots(version: Version, items: list[SnapshotValues]) -> None:
-    """Add the snapshots that are not stored yet. A stored snapshot is never changed."""
-    record_datasets(version, ((item.get("dataset", ""), None, None) for item in items), created_by="")
+def _load_snapshots(version: Version, items: Sequence[tuple[str, SnapshotValues]]) -> None:
+    """Add the snapshots that are not stored yet. A stored snapshot is never changed.
+
+    `items` has the place of each in the document. What follows from the metrics is stored as if they were reported.
+    """
+    record_datasets(version, ((item.get("dataset", ""), None, None) for _, item in items), created_by="")
     stored = {_snapshot_key(**values) for values in version.snapshots.values(*_KEY_FIELDS).iterator()}
     before = len(stored)
     for start in range(0, len(items), BATCH):
-        batch = [_snapshot_fields(item) for item in items[start : start + BATCH]]
-        new = {key: fields for fields in batch if (key := _snapshot_key(**fields)) not in stored}
-        insert_many([MetricSnapshot(version=version, **fields) for fields in new.values()])
+        batch = {_snapshot_key(**_key_values(item)): (place, item) for place, item in items[start : start + BATCH]}
+        new = {key: each for key, each in batch.items() if key not in stored}
+        reports = [_check_snapshot(place, version.model, item) for place, item in new.values()]
+        insert_reports(version, reports, source=Source.IMPORTED, created_by="")
         stored.update(new)
     record_added(version, "snapshots", before, len(stored))
 
 
-def _snapshot_fields(item: SnapshotValues) -> dict[str, Any]:
+def _check_snapshot(place: str, model: RegisteredModel, item: SnapshotValues) -> Report:
+    try:
+        return check_report(model=model, **_key_values(item) | {"dataset": {"name": item.get("dataset", "")}})
+    except InvalidBodyError as error:
+        raise SeedError("\n".join(f"{place}.{field}: {reason}" for field, _, reason in error.errors)) from None
+
+
+def _key_values(item: SnapshotValues) -> dict[str, Any]:
     return {name: item.get(name) for name in _KEY_FIELDS} | {"dataset": item.get("dataset", "")}
 
 

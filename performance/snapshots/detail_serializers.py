@@ -1,5 +1,6 @@
-"""Serializers of stored snapshots: the report and the confusion matrix."""
+"""Serializers of stored snapshots, and of the report."""
 
+from collections.abc import Collection
 from copy import deepcopy
 from functools import cache
 from typing import Any
@@ -8,15 +9,12 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.utils.urls import replace_query_param
 
 from models_registry import task_types
 from models_registry.api.fields import AnyField, SharedFieldsMixin, UTCDateTimeField
-from models_registry.registry.fields import ModelIdField, VersionIdField
 from models_registry.task_types.base import TaskType
-from performance.metrics.statistics.rates import Normalization
-from performance.snapshots.matrix_selectors import MatrixPage
-from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotSlice, Source
+from performance.snapshots.matrix_serializers import ConfusionMatrixSerializer
+from performance.snapshots.models import MetricSnapshot, SnapshotSlice, Source
 from performance.snapshots.serializers import (
     ByTaskType,
     IntervalSerializer,
@@ -25,6 +23,8 @@ from performance.snapshots.serializers import (
     metrics_serializer,
     snapshot_identity_fields,
 )
+
+_OMISSIONS = "Lists omit the intervals, the warnings and the confusion matrix; an evaluation omits the matrix."
 
 
 class SnapshotDatasetSerializer(serializers.Serializer[dict[str, str | None]]):
@@ -43,82 +43,30 @@ class SnapshotBatchSerializer(serializers.Serializer[dict[str, list[str]]]):
     snapshot_ids = serializers.ListField(child=serializers.CharField(), help_text="In the order of the batch.")
 
 
-class StoredListField(serializers.ListField):
-    """A list that was validated when it was stored. It may have a million items, so it is not converted again."""
+class WarningSerializer(serializers.Serializer[dict[str, str]]):
+    """What a reader of the metrics should know about the predictions."""
 
-    def to_representation(self, data: list[object]) -> list[object]:
-        """Return the list unchanged."""
-        return data
-
-
-class ConfusionMatrixSerializer(serializers.Serializer[dict[str, object]]):
-    """How often examples of each class were predicted as each class."""
-
-    labels = StoredListField(child=serializers.CharField())
-    counts = StoredListField(child=serializers.ListField(child=serializers.IntegerField()))
+    code = serializers.CharField()
+    detail = serializers.CharField()
 
 
-class NextRowsField(serializers.URLField):
-    """The URL of the next rows of a matrix; null after the last."""
+class ByNameField(serializers.DictField):
+    """Values by name, in the order of the names: the databases keep different ones."""
 
-    def get_attribute(self, instance: MatrixPage) -> str | None:
-        if instance.next_offset is None:
-            return None
-        return replace_query_param(self.context["url"], "offset", instance.next_offset)
-
-
-class RatesField(StoredListField):
-    """The counts of a matrix as shares. `normalize` in the query names the total."""
-
-    def get_attribute(self, instance: MatrixPage) -> list[list[float]]:
-        return instance.rates(Normalization(self.context["normalize"]))
+    def to_representation(self, value: dict[str, object]) -> dict[str, object]:
+        """Return the values, sorted."""
+        return super().to_representation(dict(sorted(value.items())))
 
 
-class StoredMatrixSerializer(serializers.Serializer[MatrixPage]):
-    """The confusion matrix of a version on one split, with `rates` if `normalize` was given."""
+def detail_field(
+    name: str, field: type[AnyField], *, nullable: bool = True, optional: bool = False, **options: Any
+) -> AnyField:
+    """Return a field for a column of a snapshot's detail. An optional one may be absent, as the OpenAPI document says.
 
-    model_id = ModelIdField(source="snapshot.version.model_id")
-    version_id = VersionIdField(source="snapshot.version.version_id")
-    task_type = serializers.ChoiceField(
-        [each.name for each in task_types.all_task_types() if each.has_classes],
-        source="snapshot.version.model.task_type",
-    )
-    dataset_split = serializers.ChoiceField(DatasetSplit.values, source="snapshot.dataset_split")
-    labels = StoredListField(child=serializers.CharField())
-    offset = serializers.IntegerField(
-        required=False,
-        min_value=0,
-        help_text="The index in `labels` of the first row. Present only if a large matrix is returned in parts.",
-    )
-    next = NextRowsField(
-        required=False,
-        allow_null=True,
-        help_text="The URL of the next rows; null after the last. Present only if a large matrix is returned in parts.",
-    )
-    counts = StoredListField(
-        child=serializers.ListField(child=serializers.IntegerField()),
-        help_text="`counts[actual][predicted]`, in the order of the labels.",
-    )
-    rates = RatesField(
-        required=False,
-        child=serializers.ListField(child=serializers.FloatField(min_value=0, max_value=1)),
-        help_text="Only with `normalize`: the counts as shares.",
-    )
-    evaluated_at = UTCDateTimeField(source="snapshot.evaluated_at")
-
-    def get_fields(self) -> dict[str, AnyField]:
-        """Return the fields: `rates` only if it was asked for, `offset` and `next` only for a part of a matrix."""
-        fields = super().get_fields()
-        if "normalize" in self.context and self.context["normalize"] is None:
-            del fields["rates"]
-        if isinstance(self.instance, MatrixPage) and self.instance.is_whole:
-            del fields["offset"], fields["next"]
-        return fields
-
-
-def detail_field(name: str, field: type[AnyField], *, nullable: bool = True, **options: Any) -> AnyField:
-    """Return a read-only field for a column of a snapshot's detail."""
-    return field(source=f"details.{name}", read_only=True, allow_null=nullable, **options)
+    Others are read-only, which the OpenAPI document takes for always present.
+    """
+    presence: dict[str, Any] = {"required": False} if optional else {"read_only": True}
+    return field(source=f"details.{name}", allow_null=nullable, **presence, **options)
 
 
 def dataset_field() -> AnyField:
@@ -139,7 +87,8 @@ class ProvenanceSerializer(serializers.Serializer[MetricSnapshot]):
     dataset_digest = detail_field(
         "dataset_digest",
         serializers.CharField,
-        help_text="The SHA-256 of the predictions that they were computed from.",
+        help_text="The SHA-256 of the file of predictions that they were computed from. `dataset.digest` identifies "
+        "its examples, whatever is predicted.",
     )
     predictions_digest = detail_field(
         "predictions_digest",
@@ -153,23 +102,48 @@ class ProvenanceSerializer(serializers.Serializer[MetricSnapshot]):
     created_at = UTCDateTimeField()
 
 
-def reasons(name: str, help_text: str) -> AnyField:
-    """Return a read-only field for a detail's reasons, by metric."""
-    return detail_field(name, serializers.DictField, nullable=False, child=serializers.CharField(), help_text=help_text)
+def reasons(name: str, help_text: str, *, optional: bool = False) -> AnyField:
+    """Return a field for a detail's reasons, by metric."""
+    child = serializers.CharField()
+    return detail_field(name, ByNameField, nullable=False, optional=optional, child=child, help_text=help_text)
+
+
+def intervals_field(*, optional: bool = False) -> AnyField:
+    """Return a field for the intervals of a snapshot."""
+    return detail_field(
+        "confidence_intervals",
+        ByNameField,
+        nullable=False,
+        optional=optional,
+        child=IntervalSerializer(),
+        help_text="By metric. Intervals of single classes, up to 50 classes, are under `per_class.LABEL.METRIC`.",
+    )
 
 
 def snapshot_row_serializer(task_type: TaskType) -> SerializerClass:
-    """Return the serializer of a snapshot in a list. It omits the confusion matrix, which is too large for a page."""
-    whole = snapshot_serializer(task_type)._declared_fields
-    fields = {name: deepcopy(field) for name, field in whole.items() if name != "confusion_matrix"}
-    return make_serializer(task_type, "SnapshotRow", {"__doc__": snapshot_serializer(task_type).__doc__, **fields})
+    """Return the serializer of a snapshot in a list. It omits what is too large for a page."""
+    fields = snapshot_serializer(task_type)._declared_fields
+    optional = [name for name, field in fields.items() if not (field.required or field.read_only)]
+    return _snapshot_without(task_type, "SnapshotRow", optional)
+
+
+def evaluated_snapshot_serializer(task_type: TaskType) -> SerializerClass:
+    """Return the serializer of the snapshot of an evaluation. It omits the confusion matrix, which may be large."""
+    return _snapshot_without(task_type, "EvaluatedSnapshot", ("confusion_matrix",))
+
+
+def _snapshot_without(task_type: TaskType, kind: str, omitted: Collection[str]) -> SerializerClass:
+    """Return a serializer that omits optional fields. The OpenAPI document has that of the whole snapshot for it."""
+    whole = snapshot_serializer(task_type)
+    fields = {name: deepcopy(field) for name, field in whole._declared_fields.items() if name not in omitted}
+    return make_serializer(task_type, kind, {"__doc__": whole.__doc__, **fields})
 
 
 @cache
 def snapshot_serializer(task_type: TaskType) -> SerializerClass:
     """Return the serializer of a snapshot for a task type."""
     fields = {
-        "__doc__": f"The metrics of one evaluation: {task_type.label.lower()}.",
+        "__doc__": f"The metrics of one evaluation: {task_type.label.lower()}. {_OMISSIONS}",
         "id": serializers.CharField(),
         **snapshot_identity_fields(task_type),
         "dataset": dataset_field(),
@@ -177,9 +151,14 @@ def snapshot_serializer(task_type: TaskType) -> SerializerClass:
         "custom_metrics": detail_field(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
         ),
+        "confidence_intervals": intervals_field(optional=True),
         "metrics_unavailable": reasons("metrics_unavailable", "Why a metric is null, by metric."),
+        "intervals_unavailable": reasons(
+            "intervals_unavailable", "Why a metric has no interval, by metric.", optional=True
+        ),
         "sample_count": serializers.IntegerField(allow_null=True),
-        "confusion_matrix": detail_field("confusion_matrix", ConfusionMatrixSerializer),
+        "confusion_matrix": detail_field("confusion_matrix", ConfusionMatrixSerializer, optional=True),
+        "warnings": detail_field("warnings", WarningSerializer, nullable=False, optional=True, many=True),
         "source": serializers.ChoiceField(Source.values),
         "created_by": serializers.CharField(allow_blank=True),
         "created_at": UTCDateTimeField(),
@@ -235,13 +214,6 @@ class AttributeSlicesSerializer(serializers.Serializer[SnapshotSlice]):
         return f"{path}?{urlencode({**query, **dataset, 'by': instance.attribute})}"
 
 
-class WarningSerializer(serializers.Serializer[dict[str, str]]):
-    """What a reader of the metrics should know about the predictions."""
-
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
 def report_serializer(task_type: TaskType) -> SerializerClass:
     """Return the serializer of the performance report for a task type."""
     by_class = serializers.DictField(child=serializers.FloatField())
@@ -253,13 +225,7 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
         "custom_metrics": detail_field(
             "custom_metrics", serializers.DictField, nullable=False, child=serializers.FloatField()
         ),
-        "confidence_intervals": detail_field(
-            "confidence_intervals",
-            serializers.DictField,
-            nullable=False,
-            child=IntervalSerializer(),
-            help_text="By metric. Intervals of single classes, up to 50 classes, are under `per_class.LABEL.METRIC`.",
-        ),
+        "confidence_intervals": intervals_field(),
         "metrics_unavailable": reasons("metrics_unavailable", "Why a metric is null, by metric."),
         "intervals_unavailable": reasons("intervals_unavailable", "Why a metric has no interval, by metric."),
         "per_class": detail_field(
@@ -314,5 +280,6 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
 
 
 SNAPSHOT = ByTaskType("Snapshot", snapshot_serializer)
+EVALUATED_SNAPSHOT = ByTaskType("EvaluatedSnapshot", evaluated_snapshot_serializer)
 SNAPSHOT_ROW = ByTaskType("SnapshotRow", snapshot_row_serializer)
 REPORT = ByTaskType("PerformanceReport", report_serializer)

@@ -21,7 +21,8 @@ from models_registry.api.fields import (
     UTCDateTimeField,
 )
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K
-from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, Interval
+from performance.metrics.statistics.confidence import CONFIDENCE_LEVEL
+from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.fields import DatasetNameField
 from performance.snapshots.metric_names import CUSTOM_NAME, CUSTOM_NAME_IS
 from performance.snapshots.models import CLOCK_SKEW, DatasetSplit

@@ -129,7 +129,7 @@ class MetricSnapshotQuerySet(models.QuerySet["MetricSnapshot"]):
 
     def without_curves(self) -> Self:
         """Defer the columns that the page of one snapshot does not show."""
-        return self.defer("detail__curves", "detail__per_class", "detail__confidence_intervals")
+        return self.defer("detail__curves", "detail__per_class")
 
     def with_matrix_text(self) -> Self:
         """Add the confusion matrix as JSON text, `matrix_text`. It may be long."""

@@ -9,7 +9,7 @@ from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import margins
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
+from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 
 SUPPORT = "support"  # the number of examples of a class, beside its metrics
 MAX_LISTED_LABELS = 20  # in an error message
@@ -64,7 +64,7 @@ def of_all_classes(matrix: ConfusionMatrix) -> dict[str, float]:
 def of_each_class(matrix: ConfusionMatrix) -> dict[str, dict[str, float]]:
     """Return the metrics and the support of each class."""
     return {
-        label: {name: margins.class_metric(name, index)(matrix.margins) for name in OF_CLASSES}
+        label: {name: margins.class_metric(name, index)(matrix.margins) for name in CLASS_METRICS}
         | {SUPPORT: matrix.rows[index]}
         for index, label in enumerate(matrix.labels)
     }
@@ -91,7 +91,7 @@ def estimates(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, Estima
     else:
         combined = {name: _of_class(matrix, name, averaging.positive) for name in AVERAGED}
     classes = {
-        f"per_class.{label}.{name}": _of_class(matrix, name, label) for label in matrix.labels for name in OF_CLASSES
+        f"per_class.{label}.{name}": _of_class(matrix, name, label) for label in matrix.labels for name in CLASS_METRICS
     }
     return {
         **classes,

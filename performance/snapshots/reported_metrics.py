@@ -30,6 +30,7 @@ from performance.snapshots.reported_matrices import (
 
 REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
+NO_SAMPLE_COUNT = "Its interval follows from the number of examples: report `sample_count` as well."
 MAX_ERROR = 1e150  # whose square is finite
 NARROWEST = 0.25  # width of a proportion's reported interval, as a share of that which follows from the examples
 
@@ -185,17 +186,15 @@ def _complete_intervals(
     values = reported.values()
     metrics = {metric.name: metric for metric in task_type.all_metrics}
     errors = [*_convert_standard_errors(metrics, reported, given), *_check_intervals(metrics, values, given)]
-    for metric in task_type.all_metrics:
-        if metric.is_proportion and metric.name in values and reported.sample_count is not None:
-            interval = wilson(values[metric.name], reported.sample_count)
-            if interval is not None:
-                reported.derived.setdefault(metric.name, interval)
+    shares = [metric.name for metric in task_type.all_metrics if metric.is_proportion and metric.name in values]
+    for name in shares:
+        if reported.sample_count and (interval := wilson(values[name], reported.sample_count)):
+            reported.derived.setdefault(name, interval)
     errors += _check_widths(metrics, reported)
     reported.intervals = {**reported.derived, **reported.intervals}
-    without = values.keys() - reported.intervals.keys()
-    reported.intervals_unavailable = {
-        name: reported.intervals_unavailable.get(name, NO_INTERVAL) for name in values if name in without
-    }
+    reasons = dict.fromkeys(values, NO_INTERVAL) | dict.fromkeys(shares, NO_SAMPLE_COUNT)
+    reasons |= reported.intervals_unavailable
+    reported.intervals_unavailable = {name: reasons[name] for name in values if name not in reported.intervals}
     return errors
 
 

@@ -155,6 +155,16 @@ def report_snapshots(
     named = ((each.dataset, each.columns["dataset_version"], each.columns["examples_digest"]) for each in reports)
     record_datasets(version, named, created_by=created_by)
     before = version.snapshots.count()
+    snapshots = insert_reports(version, reports, source=source, created_by=created_by)
+    record_added(version, "snapshots", before, before + len(snapshots))
+    publish("snapshot.created", version.model, map(_event, snapshots))
+    return snapshots
+
+
+def insert_reports(
+    version: Version, reports: Iterable[Report], *, source: Source, created_by: str
+) -> list[MetricSnapshot]:
+    """Store reports as snapshots, and nothing else: no message, no row in the audit trail, no dataset."""
     unsaved = [
         _unsaved(
             version,
@@ -174,8 +184,6 @@ def report_snapshots(
     for detail in details:
         detail.snapshot_id = detail.snapshot.pk
     insert_many(details)
-    record_added(version, "snapshots", before, before + len(snapshots))
-    publish("snapshot.created", version.model, map(_event, snapshots))
     return snapshots
 
 

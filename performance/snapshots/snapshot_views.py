@@ -49,8 +49,8 @@ PLACEHOLDER = "\0"  # no stored text contains it
         operation_id="list_snapshots",
         tags=["snapshots"],
         summary="List snapshots",
-        description="Return the snapshots of a version, newest first, without their confusion matrices.",
-        responses=SNAPSHOT_ROW.many,
+        description="Return the snapshots of a version, newest first, without intervals, warnings and matrices.",
+        responses=SNAPSHOT.many,
     ),
     create=extend_schema(
         operation_id="report_snapshot",

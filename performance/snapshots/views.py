@@ -15,8 +15,9 @@ from models_registry.api.etags import conditional_json_response, large_json_resp
 from models_registry.api.viewsets import TableMixin
 from performance.snapshots import matrix_selectors, selectors
 from performance.snapshots.curves_serializers import CURVES
-from performance.snapshots.detail_serializers import REPORT, SliceSerializer, StoredMatrixSerializer
+from performance.snapshots.detail_serializers import REPORT, SliceSerializer
 from performance.snapshots.errors import DETAIL_ERRORS, SNAPSHOT_ERRORS, VERSION_ERRORS
+from performance.snapshots.matrix_serializers import StoredMatrixSerializer
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from performance.snapshots.query_serializers import (
     ConfusionMatrixQuerySerializer,

@@ -176,7 +176,9 @@ class TestJourneys:
         assert (snapshot.dataset["name"], snapshot.dataset["version"]) == ("cancer-2026", "2")
         assert (seen[0], seen[-1]) == (("uploading", 0), ("succeeded", 1))
         assert report.document["slices"][0]["attribute"] == "country"
-        assert "accuracy" in report.document["confidence_intervals"]
+        assert report.confidence_intervals is not None
+        assert snapshot.confidence_intervals == report.confidence_intervals
+        assert "accuracy" in report.confidence_intervals
 
 
 class TestModels:
@@ -490,6 +492,7 @@ class TestCommandLine:
 
         assert (evaluated.exit_code, promoted.exit_code, back.exit_code) == (0, 0, 0), evaluated.output
         assert "test split, 114 examples" in evaluated.output
+        assert "0.925475 to 0.992827" in evaluated.output
         assert f"{new.id} of {model.id} is promoted, before that {version.id} (promotion): better" in promoted.output
         assert json.loads(back.output)["version_id"] == version.id
 

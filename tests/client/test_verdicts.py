@@ -4,12 +4,13 @@ import unicodedata
 from html.parser import HTMLParser
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from performance_registry import GateFailedError, ProblemError, Verdict
 from performance_registry.errors import problem_error
-from performance_registry.text import escape_controls
+from performance_registry.text import escape_controls, round_consistently
 
+from performance.formatting import format_consistently
 from tests.conftest import golden
 
 VERDICT = golden("gate")
@@ -74,6 +75,36 @@ def test_a_verdict_says_what_was_measured() -> None:
         assert note in str(verdict)
         assert f"<p>{note}</p>" in verdict._repr_html_()
     assert Verdict.from_document({**VERDICT, "candidate": None, "baselines": []}).measured == ()
+
+
+def test_numbers_have_six_digits_unless_more_tell_a_value_from_its_threshold() -> None:
+    rule = {**VERDICT["rules"][0], "operator": ">=", "threshold": 0.93, "baseline_value": 2 / 3}
+    rule["interval"] = {"lower": 0.91234567891234, "upper": 0.95, "level": 0.95, "method": "wilson"}
+
+    def cells(value: float, detail: str) -> tuple[str, ...]:
+        changed = {**rule, "value": value, "detail": detail}
+        return Verdict.from_document({**VERDICT, "rules": [changed]}).rules[0].cells()[2:]
+
+    assert cells(0.9299999712345678, "accuracy is 0.9299999712345678; v1.25 had 100.0 of 12345678 examples.") == (
+        ">= 0.93",
+        "0.92999997",
+        "0.91234568 to 0.95",
+        "0.66666667",
+        "accuracy is 0.92999997; v1.25 had 100 of 12345678 examples.",
+    )
+    assert cells(0.123456789012, "It is 0.123456789012.") == (
+        ">= 0.93",
+        "0.123457",
+        "0.912346 to 0.95",
+        "0.666667",
+        "It is 0.123457.",
+    )
+
+
+@given(st.lists(st.text(max_size=5) | st.floats().map(repr) | st.floats(0, 1).map("It is {}.".format), max_size=6))
+@example(["0.93", "0.9299999999", "1e400", "12345678.0", "1e+22"])
+def test_the_client_rounds_as_the_registry_does(texts: list[str]) -> None:
+    assert round_consistently(texts) == format_consistently(texts)
 
 
 @given(st.text() | st.just(HOSTILE))

@@ -85,6 +85,23 @@ def test_compose_passes_every_variable_on_and_none_as_an_empty_text() -> None:
     assert not [value for value in passed.values() if str(value).endswith(":-}")]
 
 
+def test_every_method_of_an_interval_is_on_its_page() -> None:
+    explained = page("docs/explanation/intervals.md"), page("docs/explanation/pairing.md")
+    known = {name for text in explained for name in re.findall(r"`([a-z][a-z0-9_ ]+)`", text)}
+    found = methods()
+
+    assert {"wilson", "newcombe_5_mean", "holm", "paired_wilson", "augmented_t", "reported standard error"} <= found
+    assert found - known == set()
+
+
+def test_every_warning_of_an_evaluation_is_on_the_page_of_columns() -> None:
+    files = (ROOT / "performance").rglob("*.py")
+    codes = {code for file in files for code in re.findall(r'EvaluationWarning\("(\w+)"', file.read_text())}
+    table = page("docs/reference/columns.md").split("## Warnings\n", 1)[1].split("\n## ", 1)[0]
+
+    assert codes == set(re.findall(r"^\| `(\w+)`", table, re.M))
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_readme_has_the_two_commands(command: str) -> None:
     assert f"```\n{command}\n```" in source("README.md")
@@ -308,3 +325,28 @@ def names(nodes: list[ast.expr]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and VARIABLE.fullmatch(node.value):
             yield node.value
+
+
+def methods() -> set[str]:
+    """Return the methods of intervals that the code names: the constants that it passes as `method`, also by name."""
+    files = [*(ROOT / "performance/metrics").rglob("*.py"), *(ROOT / "performance/snapshots").rglob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    parameters = {
+        node.name: [each.arg for each in node.args.args] for node in nodes if isinstance(node, ast.FunctionDef)
+    }
+    places = {name: each.index("method") for name, each in parameters.items() if "method" in each} | {"Interval": 2}
+    passed: list[ast.expr] = []
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            passed += [each.value for each in node.keywords if each.arg == "method"]
+            place = places.get(called(node.func))
+            passed += node.args[place : place + 1] if place is not None else []
+    parts = [part for value in passed for part in ast.walk(value)]
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    parts += [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and any(isinstance(each, ast.Name) and each.id in names for each in node.targets)
+    ]
+    return {part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)}

@@ -139,6 +139,18 @@ def test_a_command_of_ours_has_the_options_that_a_document_gives_it(document: st
     command.create_parser("manage.py", name).parse_args(arguments)
 
 
+def test_files_of_predictions_that_a_document_evaluates_exist_and_have_the_columns() -> None:
+    evaluations = [shlex.split(line, comments=True) for _, line in COMMANDS if line.startswith("evaluate ")]
+    parser = load_command_class(get_commands()["evaluate"], "evaluate").create_parser("manage.py", "evaluate")
+
+    assert evaluations
+    for _, *arguments in evaluations:
+        options = parser.parse_args(arguments)
+        for name in options.files:
+            header = (ROOT / name).read_text().splitlines()[0].split(",")
+            assert {*options.columns.slices, *options.columns.attributes} <= {*header}, name
+
+
 def test_the_example_of_a_task_type_is_one() -> None:
     [example] = blocks(source("docs/how-to/add-a-task-type.md"), "python")
     module: dict[str, object] = {}

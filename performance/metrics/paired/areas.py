@@ -7,9 +7,10 @@ from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.paired.paired_effects import design_effects
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.statistics import roc
+from performance.metrics.statistics.areas import RankedClass, fewest_examples
 from performance.metrics.statistics.clusters import Influence, groups_of_classes, informative_groups
 from performance.metrics.statistics.differences import correlated_interval
-from performance.metrics.statistics.intervals import Interval, RankedClass, effective_sample_size, fewest_examples
+from performance.metrics.statistics.intervals import Interval, effective_sample_size
 from performance.metrics.statistics.margins import class_shares
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.roc_sql import GROUPS_OF_BOTH, weights_of_both

@@ -10,7 +10,7 @@ from performance.metrics.paired.paired_effects import accuracy_effect
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.losses import log_loss_sql
-from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
+from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 from performance.metrics.statistics.scores import EXAMPLES, GROUPS
 
 MAX_CELLS = 100_000  # of the joint table of the actual class and both predictions
@@ -51,7 +51,7 @@ def _label_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
         return {}
     weight, squared_weight, newer, older = _right_alone(pairs)
     accuracy = accuracy_difference(weight, squared_weight, newer, older, effect)
-    micro = dict.fromkeys(OF_CLASSES, accuracy) if choices.averaging == "micro" else {}
+    micro = dict.fromkeys(CLASS_METRICS, accuracy) if choices.averaging == "micro" else {}
     return {"accuracy": accuracy, **micro, **_matrix_intervals(pairs, choices)}
 
 

@@ -13,8 +13,8 @@ from performance.metrics.paired.matrices import LARGEST_DIFFERENCE, ROUNDING, gr
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics.clusters import (
-    OF_MEANS,
-    OF_METRICS,
+    PRIOR_OF_MEANS,
+    PRIOR_OF_METRICS,
     GroupSums,
     Influence,
     counted_shares,
@@ -57,7 +57,7 @@ def grouped_differences(pairs: PairedExamples, cells: Sequence[Row], choices: Ch
     found: Intervals = {}
     for name, (newer, older) in gradients.items():
         of_newer, of_older, of_difference = (sums[f"{name} {at}"] for at in range(3))
-        prior = OF_MEANS if name in AVERAGED and choices.averaging == "binary" else OF_METRICS
+        prior = PRIOR_OF_MEANS if name in AVERAGED and choices.averaging == "binary" else PRIOR_OF_METRICS
         interval, old_interval = (
             _estimate(matrix.with_design_effect(clusters.interval_effect(each, prior)), name, choices).interval
             for matrix, each in zip(both, (of_newer, of_older), strict=True)

@@ -19,7 +19,7 @@ from performance.metrics.statistics.intervals import (
     normal,
     wilson,
 )
-from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
+from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 from performance.metrics.statistics.means import Mean
 
 # The largest possible absolute difference of each metric
@@ -105,7 +105,7 @@ def _known_metrics(cells: Sequence[Row], choices: Choices) -> set[str]:
     if choices.averaging == "macro" and undefined:
         undefined |= set(AVERAGED)
     elif choices.averaging == "binary" and positive not in occurring:
-        undefined |= set(OF_CLASSES)
+        undefined |= set(CLASS_METRICS)
     elif choices.averaging == "binary" and not all(_predicts(matrix, positive) for matrix in both):
         undefined.add("precision")
     return {*AVERAGED, *LARGEST_DIFFERENCE} - undefined

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
-from performance.metrics.statistics import errors
+from performance.metrics.statistics import residuals
 from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.means import Mean
@@ -157,10 +157,10 @@ def _differences(pairs: PairedExamples) -> dict[str, Difference]:
     )
     spread, magnitude = _square(f"(actual - {number_literal(actual)})"), "abs(actual)"
     losses = [
-        _of_both(errors.squared),
-        _of_both(errors.absolute),
-        _of_both(errors.relative),
-        _of_both(errors.symmetric),
+        _of_both(residuals.squared),
+        _of_both(residuals.absolute),
+        _of_both(residuals.relative),
+        _of_both(residuals.symmetric),
     ]
     losses.append((_about("predicted", bias), _about("old_predicted", old_bias)))
     *found, spread_mean, magnitude_mean = pairs.means(*(sql for both in losses for sql in both), spread, magnitude)
@@ -212,7 +212,7 @@ def _mase_interval(pairs: PairedExamples, units: Units, by: str | None) -> Inter
         return {}
     if pairs.identical:
         return {"mase": IDENTICAL}
-    newer, older = _of_both(errors.absolute)
+    newer, older = _of_both(residuals.absolute)
     by_series = f"""(
         SELECT 1 AS w, {by or "0"} AS unit, sum(w * ({newer} - {older})) / sum(w) / min(scale) AS x,
             sum(w * ({newer} + {older})) / sum(w) / min(scale) AS size

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import identifier
-from performance.metrics.statistics import errors
+from performance.metrics.statistics import residuals
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.means import Mean, means, sums
 
@@ -45,7 +45,7 @@ class PairedExamples:
 
     def is_constant(self, number: str) -> bool:
         """Return whether a number is the same in all examples."""
-        [[differ]] = self.engine.rows(f"SELECT {errors.differ(number)} FROM joined WHERE w > 0")
+        [[differ]] = self.engine.rows(f"SELECT {residuals.differ(number)} FROM joined WHERE w > 0")
         return not differ
 
 

@@ -37,8 +37,8 @@ class Prior:
 
 # With 0.4 groups, the macro precision of 50 correlated groups has 4.3% of its intervals wholly above the truth. Shares
 # of examples and mean losses hold with fewer.
-OF_METRICS = Prior(0.7, 1.0)
-OF_MEANS = Prior(0.45, 0.8)
+PRIOR_OF_METRICS = Prior(0.7, 1.0)
+PRIOR_OF_MEANS = Prior(0.45, 0.8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Clusters:
         """Why there are no intervals, or `None`."""
         return GROUPS.shortage(self.groups)
 
-    def design_effect(self, sums: GroupSums, prior: Prior = OF_METRICS) -> float:
+    def design_effect(self, sums: GroupSums, prior: Prior = PRIOR_OF_METRICS) -> float:
         """Return how many examples are worth one, at least 1.
 
         Only groups with an influence inform of the variance, and those of the prior are added to them. If they are few,
@@ -125,7 +125,7 @@ class Clusters:
         """Return the design effect of the prior's groups."""
         return 1 + prior.correlation * (self.greatest_effect - 1)
 
-    def interval_effect(self, sums: GroupSums, prior: Prior = OF_METRICS) -> float:
+    def interval_effect(self, sums: GroupSums, prior: Prior = PRIOR_OF_METRICS) -> float:
         """Return the design effect for an interval, which is greater because the variance is estimated from groups."""
         degrees = max(min(self.effective, sums.groups) - 1, 1)
         quantiles = student_t_quantile(degrees) / student_t_quantile(math.inf)

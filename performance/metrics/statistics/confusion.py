@@ -10,7 +10,7 @@ from functools import cached_property
 from heapq import nlargest
 
 from performance.metrics.statistics import gradients, margins
-from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.estimates import TINY_WEIGHTS, Estimate
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.intervals import (
     NO_EXAMPLES,
@@ -22,14 +22,12 @@ from performance.metrics.statistics.intervals import (
     weighted_wilson,
     wilson,
 )
-from performance.metrics.statistics.margins import MarginMetric, Margins
+from performance.metrics.statistics.margins import NEGLIGIBLE, MarginMetric, Margins
 from performance.metrics.statistics.melding import EffectiveCell, Melding
 
-TINY_WEIGHTS = "The weights are so small that their squares are 0. Multiply all weights by a large number."
 ONE_CLASS = "All examples are of one class. There must be examples of at least two."
 TOO_FEW = "There are many classes, and fewer than {0} right or {0} wrong predictions. {0} of each are enough."
 ENOUGH = 30  # right and wrong predictions, for the delta method
-_TOLERANCE = 1e-15
 
 
 class ConfusionMatrix:
@@ -118,7 +116,7 @@ class ConfusionMatrix:
     def specificity(self, label: str) -> Estimate:
         """Return the share of the other classes' examples that are not predicted as the class; 0 if there are none."""
         index = self.labels.index(label)
-        if self.total - self.rows[index] <= _TOLERANCE * self.total:
+        if self.total - self.rows[index] <= NEGLIGIBLE * self.total:
             return Estimate(0.0, reason=ONE_CLASS)
         others = sum((each for at, each in enumerate(self._by_row) if at != index), NO_EXAMPLES)
         wrong = self._by_column[index] - self._right[index]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from performance.metrics.statistics.intervals import Interval
 
 UNDEFINED = "It is undefined for these examples."
+TINY_WEIGHTS = "The weights are so small that their squares are 0. Multiply all weights by a large number."
 NO_INTERVAL = "No interval is known to hold for this metric."
 
 

@@ -12,9 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from performance.metrics.statistics.margins import Margins
-
-_TOLERANCE = 1e-15
+from performance.metrics.statistics.margins import NEGLIGIBLE, Margins
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,7 @@ def matthews_correlation(shares: Margins) -> Gradient | None:
     rows, columns = shares.rows, shares.columns
     covariance = math.fsum(shares.diagonal) - _dot(rows, columns)
     row_spread, column_spread = 1 - _dot(rows, rows), 1 - _dot(columns, columns)
-    if row_spread <= _TOLERANCE or column_spread <= _TOLERANCE:
+    if row_spread <= NEGLIGIBLE or column_spread <= NEGLIGIBLE:
         return None
     scale = math.sqrt(row_spread * column_spread)
     value = covariance / scale
@@ -87,7 +85,7 @@ def matthews_correlation(shares: Margins) -> Gradient | None:
 def cohen_kappa(shares: Margins) -> Gradient | None:
     """Return Cohen's kappa with its derivatives; `None` if it is undefined, with only one class."""
     agreement, by_chance = math.fsum(shares.diagonal), _dot(shares.rows, shares.columns)
-    if 1 - by_chance <= _TOLERANCE:
+    if 1 - by_chance <= NEGLIGIBLE:
         return None
     slope = (agreement - 1) / (1 - by_chance) ** 2
     return Gradient(
@@ -131,7 +129,7 @@ def _f1_score(diagonal: float, row: float, column: float) -> _ClassGradient:
 
 def _specificity(diagonal: float, row: float, column: float) -> _ClassGradient:
     others = 1 - row
-    if others <= _TOLERANCE:
+    if others <= NEGLIGIBLE:
         return _ClassGradient(0.0)
     right = others - column + diagonal
     return _ClassGradient(right / others, diagonal=1 / others, row=(right - others) / others**2, column=-1 / others)

@@ -5,16 +5,17 @@ Sampling, section 8.2.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
+from performance.metrics.statistics.confidence import CONFIDENCE_LEVEL
 from performance.metrics.statistics.student_t import student_t_quantile
 
-CONFIDENCE_LEVEL = 0.95
 _ROUNDING = 1e-9
+_BISECTIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _mean_of_few(count: int, tail: float) -> float:
     def is_rarer(mean: float) -> bool:
         return 1 - math.exp(-mean) * sum(mean**each / math.factorial(each) for each in range(count)) < tail
 
-    return _last(is_rarer, 0.0, float(count))
+    return last_likely(is_rarer, 0.0, float(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,73 +147,12 @@ def weighted_wilson(right: WeightedCount, wrong: WeightedCount, *, likely_unit: 
     return interval.transform(lambda share: share / (share + odds * (1 - share)))
 
 
-class RankedClass(NamedTuple):
-    """A class of an area under the ROC curve: its share in a mean, and the effective numbers of its and other examples.
-
-    An area of two classes is the mean of one.
-    """
-
-    share: float
-    positives: float
-    negatives: float
-
-
-def fewest_examples(classes: Iterable[RankedClass]) -> float:
-    """Return the effective number of examples of the smallest class, or of all others if these are fewer."""
-    return min(min(each.positives, each.negatives) for each in classes)
-
-
-def area_interval(area: float, classes: Sequence[RankedClass]) -> Interval | None:
-    """Return the interval of a mean of areas under ROC curves, from 0 to 1; `None` without a sample.
-
-    Its ends are the areas from which the estimate is as far as the quantile of the normal distribution says. The
-    variance is that of `area_variance`: method 5 of Newcombe (2006), Confidence intervals for an effect size measure
-    based on the Mann-Whitney statistic, part 2, doi:10.1002/sim.2324
-    """
-    if fewest_examples(classes) <= 0:
-        return None
-
-    def is_likely(other: float) -> bool:
-        return abs(area - other) <= normal_quantile(CONFIDENCE_LEVEL) * math.sqrt(area_variance(other, classes))
-
-    return Interval(_last(is_likely, area, 0.0), _last(is_likely, area, 1.0), "newcombe_5")
-
-
-def area_variance(area: float, classes: Sequence[RankedClass]) -> float:
-    """Return the variance of a mean of areas under ROC curves of exponentially distributed scores.
-
-    It is that of Hanley & McNeil (1982), doi:10.1148/radiology.143.1.7063747, with both classes of mean size. All areas
-    count as equal to their mean, and as independent of each other.
-    """
-    total = 0.0
-    for share, positives, negatives in classes:
-        pairs = max((positives + negatives) / 2 - 1, 0.0)
-        spread = 1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)
-        total += share * share * area * (1 - area) * spread / (positives * negatives)
-    return total
-
-
-def _last(is_likely: Callable[[float], bool], start: float, end: float) -> float:
+def last_likely(is_likely: Callable[[float], bool], start: float, end: float) -> float:
     """Return the last likely value from `start` towards `end`, by bisection."""
     for _ in range(_BISECTIONS):
         midpoint = (start + end) / 2
         start, end = (midpoint, end) if is_likely(midpoint) else (start, midpoint)
     return start
-
-
-_BISECTIONS = 50
-
-
-def shrunk_ratio(variance: float, expected: float, size: float) -> float:
-    """Return how many times a variance is the expected one, as if `PRIOR_SIZE` more examples agreed with the latter.
-
-    The variance of a few examples is uncertain, above all if the metric is near 1.
-    """
-    ratio = variance / expected if expected > 0 else 1.0
-    return (size * ratio + PRIOR_SIZE) / (size + PRIOR_SIZE)
-
-
-PRIOR_SIZE = 20.0
 
 
 def normal(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import repeat
 from operator import mul
 
-OF_CLASSES = ("precision", "recall", "f1_score")  # the metrics that are reported of each class
-AVERAGED = (*OF_CLASSES, "specificity")  # the metrics of one class that have averages over classes
+CLASS_METRICS = ("precision", "recall", "f1_score")  # the metrics that are reported of each class
+AVERAGED = (*CLASS_METRICS, "specificity")  # the metrics of one class that have averages over classes
+NEGLIGIBLE = 1e-15  # a share of all weights that may be rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,13 @@ def accuracy(margins: Margins) -> float:
 
 def class_metric(name: str, index: int) -> MarginMetric:
     """Return `precision`, `recall`, `f1_score` or `specificity` of one class, from 0 to 1."""
-    function = _CLASS_METRICS[name]
+    function = _DEFINITIONS[name]
     return lambda margins: function(margins.diagonal[index], margins.rows[index], margins.columns[index], margins.total)
 
 
 def averaged_metric(name: str, averaging: str) -> MarginMetric:
     """Return such a metric, averaged over the classes: equally (`macro`), or by their examples (`weighted`)."""
-    function = _CLASS_METRICS[name]
+    function = _DEFINITIONS[name]
 
     def average(margins: Margins) -> float:
         total = margins.total
@@ -74,7 +75,7 @@ def matthews_correlation(margins: Margins) -> float:
     total, by_chance = margins.total, _dot(margins.rows, margins.columns)
     row_spread = total * total - _dot(margins.rows, margins.rows)
     column_spread = total * total - _dot(margins.columns, margins.columns)
-    if min(row_spread, column_spread) <= _TOLERANCE * total * total:
+    if min(row_spread, column_spread) <= NEGLIGIBLE * total * total:
         return 0.0
     return (sum(margins.diagonal) * total - by_chance) / math.sqrt(row_spread * column_spread)
 
@@ -83,12 +84,9 @@ def cohen_kappa(margins: Margins) -> float:
     """Return Cohen's kappa, from -1 to 1; 0 if all examples are of one class and predicted as that class."""
     total, by_chance = margins.total, _dot(margins.rows, margins.columns)
     above_chance = total * total - by_chance
-    if above_chance <= _TOLERANCE * total * total:
+    if above_chance <= NEGLIGIBLE * total * total:
         return 0.0
     return (sum(margins.diagonal) * total - by_chance) / above_chance
-
-
-_TOLERANCE = 1e-15
 
 
 def _dot(left: Iterable[float], right: Iterable[float]) -> float:
@@ -110,10 +108,10 @@ def _f1_score(diagonal: float, row: float, column: float, total: float) -> float
 
 def _specificity(diagonal: float, row: float, column: float, total: float) -> float:
     others = total - row
-    return max(others - column + diagonal, 0.0) / others if others > _TOLERANCE * total else 0.0
+    return max(others - column + diagonal, 0.0) / others if others > NEGLIGIBLE * total else 0.0
 
 
-_CLASS_METRICS: Mapping[str, Callable[[float, float, float, float], float]] = {
+_DEFINITIONS: Mapping[str, Callable[[float, float, float, float], float]] = {
     "precision": _precision,
     "recall": _recall,
     "f1_score": _f1_score,

@@ -104,10 +104,6 @@ class Mean:
         wider = self.with_examples(lower, upper, times=times)
         return normal(wider.value, wider.variance, AUGMENTED_T, lower, upper, degrees=wider.size - 1)
 
-    def estimate(self, lower: float = -math.inf, upper: float = math.inf) -> Estimate:
-        """Return the mean with its normal interval, clipped to the metric's bounds."""
-        return Estimate(self.value, normal(self.value, self.variance, "moments", lower, upper))
-
 
 def sums(expression: str, weight: str | None) -> str:
     """Return the SQL of an expression's three sums. Without weights, the first two are the same."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import add
 
+from performance.metrics.statistics.confidence import CONFIDENCE_LEVEL
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import MarginMetric, Margins
 
@@ -59,7 +60,7 @@ class Melding:
         """
         lower = sorted(metric(pessimistic[errors_by_class]) for pessimistic, _ in self._draws)
         upper = sorted(metric(optimistic) for _, optimistic in self._draws)
-        rank = math.floor(0.025 * DRAWS)
+        rank = math.floor((1 - CONFIDENCE_LEVEL) / 2 * DRAWS)
         return Interval(min(lower[rank], value), max(upper[-1 - rank], value), METHOD)
 
     @cached_property

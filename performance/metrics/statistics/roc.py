@@ -15,25 +15,16 @@ from functools import cached_property
 from typing import Self
 
 from performance.metrics.engines.base import Row
-from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.intervals import (
-    PRIOR_SIZE,
-    Interval,
-    RankedClass,
-    area_interval,
-    area_variance,
-    effective_sample_size,
-    fewest_examples,
-    score_interval,
-    shrunk_ratio,
-)
+from performance.metrics.statistics.areas import RankedClass, area_interval, area_variance, fewest_examples
+from performance.metrics.statistics.estimates import TINY_WEIGHTS, Estimate
+from performance.metrics.statistics.intervals import Interval, effective_sample_size, score_interval
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.roc_sql import OneVsRest
 from performance.metrics.statistics.student_t import student_t_quantile
 
 MIN_POSITIVES = 5
 FEW_POSITIVES = "There are fewer than {0} examples of the positive class, counted by their weight. {0} are enough."
-TINY_WEIGHTS = "The weights are so small that their squares are 0. Multiply all weights by a large number."
+PRIOR_SIZE = 20.0  # examples
 _ROUNDING = 1e-9
 
 
@@ -59,10 +50,19 @@ def _worth(value: float, variance: float, size: float, degrees: float) -> float 
     """Return how many examples of a proportion the variance of a fraction is worth, `None` if it is unknown."""
     if size <= 1 or not math.isfinite(variance):
         return None
-    ratio = shrunk_ratio(variance, value * (1 - value) / size, size)
+    ratio = _shrunk_ratio(variance, value * (1 - value) / size, size)
     if size < PRIOR_SIZE:  # so few may look alike by chance
         ratio = max(ratio, 1.0)
     return size / ratio * (student_t_quantile(math.inf) / student_t_quantile(degrees)) ** 2
+
+
+def _shrunk_ratio(variance: float, expected: float, size: float) -> float:
+    """Return how many times a variance is the expected one, as if `PRIOR_SIZE` more examples agreed with the latter.
+
+    The variance of a few examples is uncertain, above all if the metric is near 1.
+    """
+    ratio = variance / expected if expected > 0 else 1.0
+    return (size * ratio + PRIOR_SIZE) / (size + PRIOR_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def roc_auc_estimate(
     if fewest <= 0:
         return Estimate(area, reason=TINY_WEIGHTS)
     expected = area_variance(area, classes)
-    ratio = shrunk_ratio(variance, expected, fewest)
+    ratio = _shrunk_ratio(variance, expected, fewest)
     if len(classes) > 1 and expected > 0:
         ratio = max(ratio, variance / expected)
     ratio *= design_effect

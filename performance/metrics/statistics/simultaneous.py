@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from performance.metrics.statistics.confidence import CONFIDENCE_LEVEL
 from performance.metrics.statistics.intervals import (
-    CONFIDENCE_LEVEL,
     Interval,
     from_log_odds,
     log_odds,

@@ -4,9 +4,10 @@ import math
 from functools import lru_cache
 from statistics import NormalDist
 
-TAIL = 0.05  # the probability of both tails of a 95% interval
+from performance.metrics.statistics.confidence import CONFIDENCE_LEVEL
 
-_Z = NormalDist().inv_cdf(1 - TAIL / 2)
+_TAILS = 1 - CONFIDENCE_LEVEL  # the probability of both
+_Z = NormalDist().inv_cdf(1 - _TAILS / 2)
 _MANY = 1000  # degrees of freedom from which the expansion is exact to 1e-12
 _TINY = 1e-300
 _PRECISION = 1e-8  # of a step; the next one would be about its square
@@ -50,7 +51,7 @@ def _solution(degrees: float) -> float:
         t = math.exp(logarithm)
         tails = _both_tails(t, degrees)
         slope = 2 * math.exp(density - (degrees + 1) / 2 * math.log1p(t * t / degrees) + logarithm) / tails
-        step = math.log(tails / TAIL) / slope
+        step = math.log(tails / _TAILS) / slope
         logarithm += step
     return math.exp(logarithm)
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from performance.metrics.engines.base import Engine
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
 from performance.metrics.statistics import roc
+from performance.metrics.statistics.areas import RankedClass
 from performance.metrics.statistics.clusters import GroupSums, groups_of_classes, informative_groups
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.intervals import RankedClass
 from performance.metrics.statistics.margins import class_shares
 from performance.metrics.statistics.means import Mean
 from performance.metrics.statistics.pseudovalues import Pseudovalues

@@ -1,6 +1,6 @@
 """Evaluate classification of two or more classes, with or without scores."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -35,7 +35,7 @@ from performance.metrics.statistics.estimates import (
 )
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.losses import Losses
-from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
+from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 from performance.metrics.statistics.roc import RankedScores
 from performance.metrics.tasks.areas_of_classes import area_of_class, area_of_classes
 from performance.metrics.tasks.group_effects import GroupEffects, measure_groups
@@ -43,6 +43,7 @@ from performance.metrics.tasks.sufficient_statistics import Problem, SufficientS
 
 NO_SCORES = "There is no score of the positive class."
 NO_CLASS_SCORES = "A class has no score, or no example."
+NO_RANKING = 0.5  # ROC AUC of scores that say nothing
 NO_AVERAGE_PRECISION = "It is defined for two classes alone."
 NO_CALIBRATION_INTERVAL = (
     "Chance alone makes it greater than 0 for a calibrated model, so that no interval is known to hold."
@@ -75,7 +76,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         metrics_unavailable=unavailable_metrics(estimates),
         intervals_unavailable=unavailable_intervals(estimates),
         effective_sample_size=_effective_sample_size(found.matrix, effects),
-        warnings=_warnings(found.matrix),
+        warnings=[*_one_class_warnings(found.matrix), *_other_class_warnings(estimates["roc_auc"], positive)],
         per_class={
             label: _values(metrics) | {"support": found.matrix.support(label)}
             for label, metrics in class_metrics.items()
@@ -166,12 +167,18 @@ def _effective_sample_size(matrix: ConfusionMatrix, effects: GroupEffects) -> fl
     return matrix.size / effects.accuracy if matrix.size and effects.reason is None else None
 
 
-def _warnings(matrix: ConfusionMatrix) -> list[EvaluationWarning]:
+def _one_class_warnings(matrix: ConfusionMatrix) -> Iterator[EvaluationWarning]:
     present = [label for label, row in zip(matrix.labels, matrix.rows, strict=True) if row > 0]
-    if len(present) > 1:
-        return []
-    detail = f"All examples are of the class {present[0]!r}, so most metrics say nothing about other classes."
-    return [EvaluationWarning("one_class", detail)]
+    if len(present) == 1:
+        detail = f"All examples are of the class {present[0]!r}, so most metrics say nothing about other classes."
+        yield EvaluationWarning("one_class", detail)
+
+
+def _other_class_warnings(roc_auc: Estimate, positive: str | None) -> Iterator[EvaluationWarning]:
+    """Yield a warning if the scores rank the examples of the positive class, one of two, below the others."""
+    if positive is not None and roc_auc.interval is not None and roc_auc.interval.upper < NO_RANKING:
+        detail = "the scores may be those of the other class, not of the positive class"
+        yield EvaluationWarning("scores_of_other_class", f"ROC AUC is below {NO_RANKING}: {detail} {positive[:40]!r}.")
 
 
 def _summary_metric(matrix: ConfusionMatrix, name: str, averaging: str, positive: str | None) -> Estimate:
@@ -234,7 +241,7 @@ def _curves(ranked: Mapping[str, RankedScores], probability_losses: Losses | Non
 
 def _class_metrics(found: SufficientStatistics, label: str, effects: GroupEffects) -> dict[str, Estimate]:
     metrics: dict[str, Estimate] = {
-        name: getattr(effects.matrix(found.matrix, f"{name}.{label}"), name)(label) for name in OF_CLASSES
+        name: getattr(effects.matrix(found.matrix, f"{name}.{label}"), name)(label) for name in CLASS_METRICS
     }
     return metrics | ({"roc_auc": area_of_class(found, label, effects)} if label in found.ranked else {})
 

@@ -7,11 +7,14 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.column_lookup import find_columns, named_columns
 from performance.metrics.inputs.examples import examples_digest
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH, Columns, Options
-from performance.metrics.result import Evaluation, EvaluationWarning, UnprocessablePredictionsError
+from performance.metrics.result import (
+    MISSING_FRACTION_TO_WARN,
+    Evaluation,
+    EvaluationWarning,
+    UnprocessablePredictionsError,
+)
 from performance.metrics.sandbox.codec import to_json
 from performance.metrics.tasks import classification, forecasting, ranking, regression
-
-MISSING_FRACTION_TO_WARN = 0.01
 
 Evaluator = Callable[[Engine, Columns, Options], Evaluation]
 

@@ -14,7 +14,7 @@ from performance.metrics.inputs.row_checks import MAX_MAGNITUDE, RowCheck
 from performance.metrics.inputs.sql import identifier, number_literal
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.slices import Sample
-from performance.metrics.statistics import errors, residual_plots
+from performance.metrics.statistics import residual_plots, residuals
 from performance.metrics.statistics.alternatives import name_alternatives
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -132,9 +132,9 @@ def _losses(predictions: NumericPredictions) -> dict[str, str]:
     """Return the SQL of each example's losses, and of its absolute actual value."""
     actual, predicted = predictions.actual, predictions.predicted
     return {
-        "squared": errors.squared(actual, predicted),
-        "absolute": errors.absolute(actual, predicted),
-        "symmetric": errors.symmetric(actual, predicted),
+        "squared": residuals.squared(actual, predicted),
+        "absolute": residuals.absolute(actual, predicted),
+        "symmetric": residuals.symmetric(actual, predicted),
         "actual": f"abs({actual})",
     }
 

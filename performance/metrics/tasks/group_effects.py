@@ -9,8 +9,8 @@ from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import losses, roc_sql
 from performance.metrics.statistics.clusters import (
-    OF_MEANS,
-    OF_METRICS,
+    PRIOR_OF_MEANS,
+    PRIOR_OF_METRICS,
     Clusters,
     GroupSums,
     counted_shares,
@@ -18,7 +18,7 @@ from performance.metrics.statistics.clusters import (
 )
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
-from performance.metrics.statistics.margins import AVERAGED, OF_CLASSES
+from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 from performance.metrics.tasks.sufficient_statistics import SufficientStatistics
 
 NO_INFLUENCE = GroupSums(0.0, 0.0, 0.0)
@@ -70,17 +70,18 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     effects = dict.fromkeys(MULTICLASS_GRADIENTS, clusters.interval_effect(NO_INFLUENCE))
     shares = _shares(found)
     effects |= {
-        name: clusters.interval_effect(each, OF_MEANS if name in shares else OF_METRICS) for name, each in sums.items()
+        name: clusters.interval_effect(each, PRIOR_OF_MEANS if name in shares else PRIOR_OF_METRICS)
+        for name, each in sums.items()
     }
     if found.losses is not None:
         probabilities = label_counts.as_probabilities(mapping)
         log, brier = losses.group_sums(engine, probabilities, found.problem.positive, found.losses, expression)
-        effects["log_loss"] = clusters.interval_effect(log, OF_MEANS)
-        effects["brier_score"] = clusters.interval_effect(brier, OF_MEANS)
+        effects["log_loss"] = clusters.interval_effect(log, PRIOR_OF_MEANS)
+        effects["brier_score"] = clusters.interval_effect(brier, PRIOR_OF_MEANS)
     for label, area, average in _area_sums(engine, found, expression):
         effects[f"roc_auc.{label}"] = clusters.interval_effect(area)
         effects[f"average_precision.{label}"] = clusters.interval_effect(average)
-    return GroupEffects(effects, clusters.design_effect(sums["accuracy"], OF_MEANS), expression, clusters)
+    return GroupEffects(effects, clusters.design_effect(sums["accuracy"], PRIOR_OF_MEANS), expression, clusters)
 
 
 def _gradients(found: SufficientStatistics) -> dict[str, Gradient]:
@@ -95,13 +96,13 @@ def _gradients(found: SufficientStatistics) -> dict[str, Gradient]:
         label = known_positive if averaging == "binary" else None
         gradients |= {name: matrix.gradient(name, averaging, label) for name in AVERAGED}
     for label in matrix.labels:
-        gradients |= {f"{name}.{label}": matrix.gradient(name, "binary", label) for name in OF_CLASSES}
+        gradients |= {f"{name}.{label}": matrix.gradient(name, "binary", label) for name in CLASS_METRICS}
     return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
 
 def _shares(found: SufficientStatistics) -> set[str]:
     """Return the names of the metrics that are shares of examples, or follow from one as F1 does."""
-    of_labels = {f"{name}.{label}" for label in found.matrix.labels for name in OF_CLASSES}
+    of_labels = {f"{name}.{label}" for label in found.matrix.labels for name in CLASS_METRICS}
     averaged = AVERAGED if found.problem.averaging in ("binary", "micro") else ()
     return {"accuracy", *of_labels, *averaged}
 
@@ -113,7 +114,7 @@ def _counted(found: SufficientStatistics) -> dict[str, dict[str, float]]:
     return summary | {
         f"{name}.{label}": counted_shares(matrix, name, "binary", label)
         for label in matrix.labels
-        for name in OF_CLASSES
+        for name in CLASS_METRICS
     }
 
 

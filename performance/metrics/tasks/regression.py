@@ -11,7 +11,7 @@ from performance.metrics.inputs.options import Columns, Options
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import Evaluation
 from performance.metrics.slices import Sample
-from performance.metrics.statistics import errors, residual_plots
+from performance.metrics.statistics import residual_plots, residuals
 from performance.metrics.statistics.alternatives import name_alternatives
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -136,9 +136,9 @@ def measure_losses(engine: Engine, predictions: NumericPredictions) -> Losses:
     losses = _losses(predictions)
     means = {name: f"sum({predictions.weight} * {loss}) / sum({predictions.weight})" for name, loss in losses.items()}
     # Rounding of their mean would give equal numbers a spread
-    means["spread"] = f"CASE WHEN {errors.differ(predictions.actual)} THEN {means['spread']} ELSE 0 END"
+    means["spread"] = f"CASE WHEN {residuals.differ(predictions.actual)} THEN {means['spread']} ELSE 0 END"
     source = f"predictions WHERE {predictions.scored}"
-    largest_error = f"max({errors.absolute(predictions.actual, predictions.predicted)})"
+    largest_error = f"max({residuals.absolute(predictions.actual, predictions.predicted)})"
     [[*found, largest]] = engine.rows(f"SELECT {', '.join(means.values())}, {largest_error} FROM {source}")
     by_name = dict(zip(losses, map(float, found), strict=True))
     scores = measure_scores(
@@ -161,9 +161,9 @@ def _losses(predictions: NumericPredictions) -> dict[str, str]:
     error = f"({predicted} - {actual} - {number_literal(predictions.bias)})"
     deviation_of_actual = f"({actual} - {number_literal(predictions.mean)})"
     return {
-        "squared": errors.squared(actual, predicted),
-        "absolute": errors.absolute(actual, predicted),
-        "relative": errors.relative(actual, predicted),
+        "squared": residuals.squared(actual, predicted),
+        "absolute": residuals.absolute(actual, predicted),
+        "relative": residuals.relative(actual, predicted),
         "variance": f"({error} * {error})",
         "spread": f"({deviation_of_actual} * {deviation_of_actual})",
     }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from performance.metrics.statistics.intervals import PRIOR_SIZE
+from performance.metrics.statistics.roc import PRIOR_SIZE
 from tests.benchmarks.coverage_grid.tally import Ends, Numbers
 
 NORMAL = float(stats.norm.ppf(0.975))

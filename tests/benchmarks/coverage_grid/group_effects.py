@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from performance.metrics.paired.matrices import ROUNDING
-from performance.metrics.statistics.clusters import OF_MEANS, OF_METRICS, Clusters, Prior
+from performance.metrics.statistics.clusters import PRIOR_OF_MEANS, PRIOR_OF_METRICS, Clusters, Prior
 from performance.metrics.statistics.margins import AVERAGED
 from tests.benchmarks.coverage_grid.composites import DRAWS, melded_ends
 from tests.benchmarks.coverage_grid.joint_tables import Ends, Numbers, gradients
@@ -27,7 +27,7 @@ def interval_effects(
     of_groups: Numbers,
     independent: Numbers,
     groups: Numbers | float = np.inf,
-    prior: Prior = OF_METRICS,
+    prior: Prior = PRIOR_OF_METRICS,
     pairs: tuple[Numbers, Numbers] | None = None,
 ) -> Numbers:
     """Return the design effects from the sums of the influences `[sample][group]`.
@@ -57,7 +57,7 @@ def table_effects(
     clusters: Clusters,
     counts: Counts,
     slopes: Numbers,
-    prior: Prior = OF_METRICS,
+    prior: Prior = PRIOR_OF_METRICS,
     groups: Numbers | float = np.inf,
 ) -> Numbers:
     """Return the design effects of a metric, from `counts[sample][group]…` and its derivatives `[sample]…` by cell."""
@@ -134,7 +134,7 @@ def matrix_effects(clusters: Clusters, counts: Counts, averaging: str, positive:
             clusters,
             counts,
             each,
-            OF_MEANS if name in shares else OF_METRICS,
+            PRIOR_OF_MEANS if name in shares else PRIOR_OF_METRICS,
             groups_counted(name, counts, averaging, positive),
         )
         for name, each in matrix_slopes(counts, averaging, positive).items()

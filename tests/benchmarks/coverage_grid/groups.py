@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from performance.metrics.statistics import losses
-from performance.metrics.statistics.clusters import OF_MEANS, Clusters
+from performance.metrics.statistics.clusters import PRIOR_OF_MEANS, Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.intervals import Interval
-from performance.metrics.statistics.margins import OF_CLASSES
+from performance.metrics.statistics.margins import CLASS_METRICS
 from performance.metrics.statistics.means import Mean
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.areas import AT_A_TIME, Areas, area_ends
@@ -114,7 +114,9 @@ def accuracy_effects(sizes: Numbers, right: npt.NDArray[np.int64]) -> Numbers:
     clusters = Clusters.from_sums(len(sizes), size, squared, cubed, size, float(sizes @ pairs))
     of_examples = right * (1 - share) ** 2 + (sizes - right) * share**2
     independent = size * share[:, 0] * (1 - share[:, 0])
-    return interval_effects(clusters, right - sizes * share, independent, prior=OF_MEANS, pairs=(pairs, of_examples))
+    return interval_effects(
+        clusters, right - sizes * share, independent, prior=PRIOR_OF_MEANS, pairs=(pairs, of_examples)
+    )
 
 
 # Two classes
@@ -190,7 +192,7 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
     for setting in settings:
         size, random = setting.groups * setting.examples, np.random.default_rng(SEED)
         whole = ConfusionMatrix(["0", "1"], (setting.shares * 1e9).tolist())
-        truth = {name: getattr(whole, name)("1").value for name in OF_CLASSES}
+        truth = {name: getattr(whole, name)("1").value for name in CLASS_METRICS}
         truth |= {name: getattr(whole, name).value for name in SIMULATED}
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
         clusters = Clusters.of_equal_sizes(setting.groups, float(setting.examples))
@@ -207,7 +209,7 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
 
 
 def class_intervals(
-    clusters: Clusters, counts: Counts, names: Sequence[str] = OF_CLASSES
+    clusters: Clusters, counts: Counts, names: Sequence[str] = CLASS_METRICS
 ) -> Iterator[dict[str, Interval | None]]:
     """Yield the product's intervals of the positive class, from the counts `[sample][group][actual][predicted]`."""
     effects = matrix_effects(clusters, counts, "binary")
@@ -353,7 +355,7 @@ def loss_intervals(name: str, clusters: Clusters, values: Numbers) -> Iterator[I
     """Yield the intervals of the means of the losses `[sample][group][example]`."""
     means, size = values.mean((1, 2), keepdims=True), float(values[0].size)
     apart = values - means
-    effects = interval_effects(clusters, apart.sum(2), (apart**2).sum((1, 2)), prior=OF_MEANS)
+    effects = interval_effects(clusters, apart.sum(2), (apart**2).sum((1, 2)), prior=PRIOR_OF_MEANS)
     totals, squares = values.sum((1, 2)), (values**2).sum((1, 2))
     for total, square, effect in np.stack([totals, squares, effects], 1).tolist():
         mean = Mean(size, size, total, total, square)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from performance.metrics.paired.matrices import ADDED, LARGEST_DIFFERENCE, OF_ALL_EXAMPLES
-from performance.metrics.statistics.intervals import CONFIDENCE_LEVEL, normal_quantile
+from performance.metrics.statistics.confidence import CONFIDENCE_LEVEL
+from performance.metrics.statistics.intervals import normal_quantile
 from performance.metrics.statistics.margins import AVERAGED
 
 Numbers = npt.NDArray[np.float64]

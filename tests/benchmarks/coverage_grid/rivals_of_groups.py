@@ -5,14 +5,14 @@ All groups have equally many examples. Those of areas follow each other.
 
 import numpy as np
 
-from performance.metrics.statistics.margins import OF_CLASSES
+from performance.metrics.statistics.margins import CLASS_METRICS
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.joint_tables import Gradients, gradients
 from tests.benchmarks.coverage_grid.ranked import Influences
 from tests.benchmarks.coverage_grid.rivals import Counts
 from tests.benchmarks.coverage_grid.tally import Ends, Numbers
 
-WITHIN_0_AND_1 = (*OF_CLASSES, "balanced_accuracy")
+WITHIN_0_AND_1 = (*CLASS_METRICS, "balanced_accuracy")
 
 
 def table_rivals(counts: Counts, name: str, averaging: str) -> dict[str, Ends]:

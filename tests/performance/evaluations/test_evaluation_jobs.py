@@ -25,12 +25,14 @@ FIXTURE = PREDICTIONS / "breast-cancer" / "ver-00003-test.csv"
 
 
 def shown(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """Return an evaluation with rounded metrics, without the values that differ from run to run."""
+    """Return an evaluation with rounded metrics and intervals, without the values that differ from run to run."""
     body = masked({**evaluation, "id": "1"})
     metrics = body["snapshot"]["metrics"]
     assert TIMESTAMP.fullmatch(body["snapshot"]["evaluated_at"])
     body["snapshot"]["evaluated_at"] = "<evaluated_at>"
     body["snapshot"]["metrics"] = {name: value and round(value, 9) for name, value in metrics.items()}
+    for interval in body["snapshot"]["confidence_intervals"].values():
+        interval |= {end: round(interval[end], 9) for end in ("lower", "upper")}
     return body
 
 

@@ -5,9 +5,11 @@ import re
 from typing import Any
 
 import pytest
+from django.utils.html import escape
 
 from models_registry import task_types
 from models_registry.accounts.models import Organization, User
+from tests.admin_pages import logged_in, page_url
 from tests.factories import completed_version
 from tests.performance.evaluations.uploads import evaluated
 from tests.performance.gates.pipeline import FILES, GOOD, Pipeline, predictions, statuses
@@ -258,6 +260,18 @@ def test_one_class_has_no_interval_and_a_warning(pipeline: Pipeline) -> None:
 
     assert statuses(verdict) == ["missing"]
     assert any("class" in warning for warning in verdict["warnings"])
+
+
+def test_scores_of_the_other_class_are_warned_of(pipeline: Pipeline) -> None:
+    rows = [f"{at},{at % 2},{at % 2},{0.2 + 0.6 * (at % 2) + at / 1000}" for at in range(90)]
+    version = pipeline.version("\n".join(["example_id,actual,predicted,score", *rows]).encode(), positive_class="0")
+
+    warning = "ROC AUC is below 0.5: the scores may be those of the other class, not of the positive class '0'."
+    assert f"{version.version_id}: {warning}" in pipeline.judge(ACCURATE)["warnings"]
+    report = pipeline.caller.get(f"{pipeline.path}/performance/report?version_id={version.version_id}").json()
+    assert report["warnings"] == [{"code": "scores_of_other_class", "detail": warning}]
+    page = logged_in(pipeline.admin).get(page_url(version.snapshots.get()))
+    assert escape(warning) in page.content.decode()
 
 
 def test_an_effective_sample_size_that_is_missing_says_why(pipeline: Pipeline) -> None:

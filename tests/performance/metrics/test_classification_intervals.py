@@ -78,6 +78,22 @@ def test_one_class_has_values_without_intervals_and_a_warning(tmp_path: Path) ->
     assert found.confidence_intervals["accuracy"].lower > 0.9
 
 
+def test_scores_of_the_other_class_are_warned_of_if_their_interval_is_below_chance(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    actual = np.repeat(["0", "1"], 40)
+    score = np.clip(random.normal(np.where(actual == "1", 0.7, 0.3), 0.2), 0, 1)
+
+    def codes(score: Any, **options: Any) -> list[str]:
+        columns = {"actual": actual, "predicted": actual, "score": score}
+        return [each.code for each in evaluate_columns(classification.evaluate, tmp_path, columns, **options).warnings]
+
+    assert codes(score) == []
+    assert codes(random.random(80) - 0.1 * (actual == "1")) == []  # little below chance
+    assert codes(1 - score) == ["scores_of_other_class"]
+    assert codes(score, positive_class="0") == ["scores_of_other_class"]
+    assert codes(1 - score, positive_class="0") == []
+
+
 @pytest.mark.parametrize("columns", [TWO, THREE, {**TWO, "score": OF_POSITIVE}, {**THREE, **OF_SEVERAL}])
 @pytest.mark.parametrize("averaging", [None, "macro", "weighted", "micro"])
 def test_each_metric_has_an_interval_or_says_why_not(

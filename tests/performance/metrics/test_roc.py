@@ -9,14 +9,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.intervals import (
-    Interval,
-    RankedClass,
-    area_interval,
-    area_variance,
-    score_interval,
-)
-from performance.metrics.statistics.roc import TINY_WEIGHTS
+from performance.metrics.statistics.areas import RankedClass, area_interval, area_variance
+from performance.metrics.statistics.estimates import TINY_WEIGHTS
+from performance.metrics.statistics.intervals import Interval, score_interval
 from performance.metrics.tasks import classification
 from tests.performance.metrics.areas import IN_TESTS, Sampling, coverage
 from tests.performance.metrics.tables import evaluate_columns

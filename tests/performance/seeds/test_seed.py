@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from statsmodels.stats.proportion import proportion_confint
 
 from models_registry.accounts.models import Membership, ModelGrant, Organization, User
 from models_registry.registry.models import Promotion, RegisteredModel
@@ -40,6 +41,27 @@ def test_a_snapshot_that_names_a_dataset_declares_it_and_others_do_not(seed: See
 
     assert sorted(MetricSnapshot.objects.values_list("dataset", flat=True)) == ["", "churn-2026-10"]
     assert Dataset.objects.get().name == "churn-2026-10"
+
+
+def test_a_share_of_a_known_number_of_examples_has_its_interval_and_other_metrics_a_reason(seed: Seed) -> None:
+    seed(changed("models.0.versions.0.snapshots.0.metrics", {"accuracy": 0.9341, "roc_auc": 0.9678}))
+
+    snapshot = MetricSnapshot.objects.get()
+    found = snapshot.details.confidence_intervals
+    expected = proportion_confint(0.9341 * 5000, 5000, method="wilson")
+    assert [*found] == ["accuracy"]
+    assert (found["accuracy"]["lower"], found["accuracy"]["upper"]) == pytest.approx(expected)
+    assert [*snapshot.details.intervals_unavailable] == ["roc_auc"]
+    assert (snapshot.source, snapshot.details.engine) == ("imported", None)
+
+
+def test_metrics_that_contradict_each_other_are_refused_as_they_are_over_http(seed: Seed) -> None:
+    document = changed("models.0.versions.0.snapshots.0.metrics", {"rmse": 1, "mae": 2})
+    document["models"][0]["task_type"] = "regression"
+
+    with pytest.raises(CommandError, match=r"seed\.json: models\.0\.versions\.0\.snapshots\.0\.metrics\.mae: "):
+        seed(document)
+    assert not MetricSnapshot.objects.exists()
 
 
 def test_a_model_may_declare_its_positive_class(seed: Seed) -> None:

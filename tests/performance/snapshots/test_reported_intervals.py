@@ -47,8 +47,10 @@ def test_a_proportion_of_a_known_number_of_examples_has_wilsons_interval(ed: Cal
     assert list(body["intervals_unavailable"]) == ["roc_auc"]
 
 
-def test_a_metric_without_an_interval_says_why(ed: Caller) -> None:
-    assert "standard_errors" in send_report(ed, GOOD)["intervals_unavailable"]["accuracy"]
+def test_a_metric_without_an_interval_says_what_it_takes(ed: Caller) -> None:
+    reasons = send_report(ed, {**GOOD, "metrics": {"accuracy": 0.9, "roc_auc": 0.95}})["intervals_unavailable"]
+    assert "`sample_count`" in reasons["accuracy"]
+    assert "`standard_errors`" in reasons["roc_auc"]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from scipy.stats import binomtest, t
 from sklearn import metrics as sk
 
 from performance.metrics.paired.paired_join import Choices
+from performance.metrics.statistics.areas import RankedClass, area_interval, area_variance
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
-from performance.metrics.statistics.intervals import Interval, RankedClass, area_interval, area_variance
+from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.roc import average_precision_estimate
 from tests.performance.metrics.augmented import augmented_t
 from tests.performance.metrics.paired.pairs import (
