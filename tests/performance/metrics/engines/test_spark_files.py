@@ -34,6 +34,8 @@ def test_spark_refuses_a_repeated_example_with_its_row(compare: Compare) -> None
     table = {"example_id": ["x", "y", "z", "y"], "actual": [1, 2, 3, 4], "predicted": [1, 2, 3, 4]}
 
     assert compare(partial(evaluate_task, "regression"), table)["row"] == 2
+    assert compare(partial(evaluate_task, "regression"), {**table, "group": [1, 2, 3, 4]})["row"] == 2
+    assert compare(partial(evaluate_task, "regression"), {**table, "group": [1, 2, 3, 2]})["examples_digest"]
 
 
 @pytest.mark.parametrize("names", [["", "actual", "predicted"], ["actual", "predicted", ""]])
