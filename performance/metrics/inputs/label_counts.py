@@ -145,8 +145,8 @@ def check_shared_labels(cells: Sequence[Cell]) -> None:
     actual, predicted = {cell.actual for cell in cells}, {cell.predicted for cell in cells}
     if not actual & predicted:
         raise UnprocessablePredictionsError(
-            f"The actual and the predicted labels have nothing in common: {_listed(actual)} against "
-            f"{_listed(predicted)}. Write them alike."
+            f"The actual and the predicted labels have nothing in common: {listed(actual)} against "
+            f"{listed(predicted)}. Write them alike."
         )
 
 
@@ -164,7 +164,8 @@ def check_class_weights(matrix: ConfusionMatrix) -> None:
                 )
 
 
-def _listed(labels: Iterable[str]) -> str:
+def listed(labels: Iterable[str]) -> str:
+    """Return labels in quotes for a message, which names so many of them."""
     shown = [repr(label[:MAX_LISTED_LENGTH]) for label in sort_labels(labels)]
     return ", ".join(shown[:MAX_LISTED]) + (f" and {len(shown) - MAX_LISTED:,} more" if len(shown) > MAX_LISTED else "")
 

@@ -133,7 +133,9 @@ def test_a_column_of_parquet_whose_name_cannot_be_kept_is_refused(
     assert told in refused(editor, with_names(*names))
 
 
-@pytest.mark.parametrize("name", ["", " ", "\n", '"', "'", "`", "a.b", ".", "*", "a;b", "--", "score_", "é\u0301", "source"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "\n", '"', "'", "`", "a.b", ".", "*", "a;b", "--", "score_", "é\u0301", "source"]
+)
 def test_a_column_of_parquet_may_have_an_odd_name(editor: User, name: str) -> None:
     done = evaluated(editor, with_names(name, "actual", "predicted"), "predictions.parquet")
 
