@@ -82,7 +82,7 @@ class Evaluation:
 
     `sample_count` is the number of scored examples with a weight above 0 among the `rows`, and `effective_sample_size`
     the number of unweighted, independent examples that tell as much. `missing_fraction` is the share of the rows
-    without a prediction, from 0 to 1.
+    with a weight above 0 that have no prediction, from 0 to 1.
 
     A metric that is undefined for these examples is `None`; `metrics_unavailable` says why, and `intervals_unavailable`
     why another metric has no interval. The intervals of per-class metrics have the names that gates use, such as

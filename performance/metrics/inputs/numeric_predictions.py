@@ -23,7 +23,7 @@ class NumericPredictions:
     """The SQL expressions of each example's values, and aggregates of all scored examples.
 
     `scored` is the condition that selects them: those with a prediction and a weight above 0. `missing` is the number
-    of rows without a prediction. `group_name` is the column of the groups of correlated examples, if there is one.
+    of rows without a prediction and with a weight above 0. `group_name` is the column of the groups of correlated examples, if there is one.
     `mean` is the weighted mean of the actual values, `bias` that of predicted - actual, both in the target's unit.
     """
 
@@ -40,6 +40,11 @@ class NumericPredictions:
     squared_weight: float
     mean: float
     bias: float
+
+    @property
+    def missing_fraction(self) -> float:
+        """The share of the rows with a weight above 0 that have no prediction."""
+        return self.missing / (self.missing + self.examples)
 
     @property
     def group(self) -> str | None:
@@ -71,17 +76,18 @@ def read_predictions(
         *([row_checks.missing_id(group_name, types, "a group")] if group_name else []),
         *row_checks.long_ids([columns.example_id or EXAMPLE_ID, columns.series or SERIES_ID, group_name], types),
     ]
-    scored = f"NOT ({missing})" + (f" AND {weight} > 0" if weight_name else "")
+    has_weight = f"{weight} > 0" if weight_name else "TRUE"
+    scored = f"NOT ({missing}) AND {has_weight}"
     [row] = engine.rows(f"""
         SELECT count(*),
             sum(CASE WHEN {row_checks.any_of(checks)} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
-            sum(CASE WHEN {scored} THEN 1 ELSE 0 END),
+            sum(CASE WHEN {missing} AND {has_weight} THEN 1 ELSE 0 END), sum(CASE WHEN {scored} THEN 1 ELSE 0 END),
             sum({weight}) FILTER (WHERE {scored}), sum({weight} * {weight}) FILTER (WHERE {scored}),
             sum({weight} * {actual}) FILTER (WHERE {scored}),
             sum({weight} * ({predicted} - {actual})) FILTER (WHERE {scored})
         FROM predictions
     """)
-    rows, invalid, absent, examples, total, squared, actual_sum, error_sum = row
+    rows, invalid, absent, missing_examples, examples, total, squared, actual_sum, error_sum = row
     if not rows:
         raise UnprocessablePredictionsError("There is no row.")
     if invalid:
@@ -98,7 +104,7 @@ def read_predictions(
         group_name=group_name,
         is_weighted=mapping.weight is not None,
         rows=rows,
-        missing=absent,
+        missing=missing_examples,
         examples=examples,
         total_weight=float(total),
         squared_weight=float(squared),

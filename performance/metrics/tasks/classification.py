@@ -69,7 +69,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     return Evaluation(
         rows=counts.rows,
         sample_count=counts.examples,
-        missing_fraction=counts.missing / counts.rows,
+        missing_fraction=counts.missing_fraction,
         metrics={name: estimate.value for name, estimate in estimates.items()},
         confidence_intervals=_intervals(estimates, class_metrics),
         metrics_unavailable=unavailable_metrics(estimates),

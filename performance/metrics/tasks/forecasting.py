@@ -40,7 +40,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         rows=predictions.rows,
         sample_count=predictions.examples,
         effective_sample_size=losses.scores["mae"].deviations.size,
-        missing_fraction=predictions.missing / predictions.rows,
+        missing_fraction=predictions.missing_fraction,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
         metrics_unavailable=unavailable_metrics(estimates),
