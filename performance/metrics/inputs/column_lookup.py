@@ -89,8 +89,8 @@ def _add_role(kinds: dict[str, str], column: str | None, kind: str) -> None:
     """Note what kind of role a column has. Raises `UnprocessablePredictionsError` if it has one of another kind."""
     if column is not None and kinds.setdefault(column, kind) != kind:
         raise UnprocessablePredictionsError(
-            f"The column {column!r} is both {kinds[column]} and {kind}. Name two columns in `columns`, or rename this one "
-            "if only its name makes it one of them.",
+            f"The column {column!r} is both {kinds[column]} and {kind}. Name two columns in `columns`, or rename this "
+            "one if only its name makes it one of them.",
             column=column,
         )
 

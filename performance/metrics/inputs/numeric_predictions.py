@@ -9,12 +9,12 @@ from performance.metrics.inputs.column_mapping import (
     find_column,
     is_finite,
     is_missing,
+    key_sql,
     number_sql,
     require_columns,
 )
 from performance.metrics.inputs.options import EXAMPLE_ID, GROUP, SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
-from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
 
 
@@ -23,14 +23,16 @@ class NumericPredictions:
     """The SQL expressions of each example's values, and aggregates of all scored examples.
 
     `scored` is the condition that selects them: those with a prediction and a weight above 0. `missing` is the number
-    of rows without a prediction and with a weight above 0. `group_name` is the column of the groups of correlated examples, if there is one.
-    `mean` is the weighted mean of the actual values, `bias` that of predicted - actual, both in the target's unit.
+    of rows without a prediction and with a weight above 0. `group` is that of correlated examples, and `group_name` its
+    column, if there are groups. `mean` is the weighted mean of the actual values, `bias` that of predicted - actual,
+    both in the target's unit.
     """
 
     actual: str
     predicted: str
     weight: str
     scored: str
+    group: str | None
     group_name: str | None
     is_weighted: bool
     rows: int
@@ -45,11 +47,6 @@ class NumericPredictions:
     def missing_fraction(self) -> float:
         """The share of the rows with a weight above 0 that have no prediction."""
         return self.missing / (self.missing + self.examples)
-
-    @property
-    def group(self) -> str | None:
-        """The SQL of the group, if the examples have groups."""
-        return identifier(self.group_name) if self.group_name else None
 
 
 def read_predictions(
@@ -101,6 +98,7 @@ def read_predictions(
         predicted=predicted,
         weight=weight,
         scored=scored,
+        group=key_sql(group_name, types) if group_name else None,
         group_name=group_name,
         is_weighted=mapping.weight is not None,
         rows=rows,
