@@ -64,7 +64,8 @@ class EvaluationWarning:
 class Slice:
     """The summary metrics of the examples with one value of an attribute.
 
-    `value` is `None` for all values past the most frequent ones, which count together. A metric is `None` if it is
+    `value` is `None` for all values past the most frequent ones, which count together. A value whose rows were all left
+    out has a `sample_count` of 0. A metric is `None` if it is
     undefined for these examples; `intervals_unavailable` says why it is, and why others have no interval.
     """
 

@@ -36,6 +36,14 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     scale = find_column(columns.scale, SCALE, types)
     losses = measure_losses(engine, predictions, series)
     estimates = {**losses.estimates(), "mase": _mase(engine, predictions, series, scale)}
+    sliced = slices.evaluate_slices(
+        engine,
+        columns.slices,
+        "forecasting",
+        lambda part: _measure_slice(part, columns, series),
+        where=predictions.scored,
+        has_unscored=predictions.rows > predictions.examples,
+    )
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
@@ -48,13 +56,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         per_class=_by_horizon(engine, predictions, columns, types),
         curves=residual_plots.curves(engine, predictions),
-        slices=slices.evaluate_slices(
-            engine,
-            columns.slices,
-            "forecasting",
-            lambda part: _measure_slice(part, columns, series),
-            where=predictions.scored,
-        ),
+        slices=sliced.slices,
+        warnings=sliced.warnings,
     )
 
 

@@ -72,7 +72,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
             "ranking",
             lambda part: _measure_slice(part, queries, grouped=grouped),
             count=f"count(DISTINCT {query})",
-        ),
+        ).slices,
     )
 
 

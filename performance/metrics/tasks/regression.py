@@ -39,6 +39,14 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     predictions = read_predictions(engine, columns, options)
     losses = measure_losses(engine, predictions)
     estimates = _estimates(engine, predictions, losses)
+    sliced = slices.evaluate_slices(
+        engine,
+        columns.slices,
+        "regression",
+        lambda part: _measure_slice(part, columns),
+        where=predictions.scored,
+        has_unscored=predictions.rows > predictions.examples,
+    )
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
@@ -50,13 +58,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         intervals_unavailable=unavailable_intervals(estimates),
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         curves=residual_plots.curves(engine, predictions),
-        slices=slices.evaluate_slices(
-            engine,
-            columns.slices,
-            "regression",
-            lambda part: _measure_slice(part, columns),
-            where=predictions.scored,
-        ),
+        slices=sliced.slices,
+        warnings=sliced.warnings,
     )
 
 
