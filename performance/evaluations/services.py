@@ -20,7 +20,7 @@ from performance.evaluations.models import EvaluationJob, MisclassifiedExample, 
 from performance.evaluations.overlap import NOT_MEASURED, TrainOverlap
 from performance.metrics.engines.base import EngineInfo
 from performance.metrics.inputs.labels import canonical_label
-from performance.metrics.inputs.options import Columns, Options, inapplicable_columns
+from performance.metrics.inputs.options import BINARY, Columns, Options, inapplicable_columns
 from performance.metrics.result import Evaluation, Misclassified, Residual
 from performance.metrics.tasks.evaluators import EVALUATORS, inapplicable_options
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice, Source
@@ -205,9 +205,9 @@ def check_options(task_type: str, columns: Columns, options: Options) -> None:
 
 
 def with_declared_class(model: RegisteredModel, options: Options) -> Options:
-    """Return the options with the positive class that the model declares, if it declares one.
+    """Return the options with the positive class that the model declares, if it declares one, and `binary` averaging.
 
-    Raises `InvalidBodyError` if the options name another one.
+    Raises `InvalidBodyError` if the options name another class or averaging.
     """
     declared = model.positive_class
     if declared is None or model.task_type != "classification":
@@ -219,7 +219,13 @@ def with_declared_class(model: RegisteredModel, options: Options) -> Options:
             f"{reason} Leave `positive_class` out, or evaluate a model that declares another.",
             [("positive_class", "contradicts_model", reason)],
         )
-    return replace(options, positive_class=declared)
+    if options.averaging not in {None, BINARY}:
+        reason = f"The model declares the positive class {declared[:40]!r}, so its averaging is `{BINARY}`."
+        raise InvalidBodyError(
+            f"{reason} Leave `averaging` out, or evaluate a model that declares no positive class.",
+            [("averaging", "contradicts_model", reason)],
+        )
+    return replace(options, positive_class=declared, averaging=BINARY)
 
 
 def _check_task_type(task_type: str) -> None:

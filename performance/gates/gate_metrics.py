@@ -41,7 +41,7 @@ _MISSING_FRACTION = Metric(
     direction=Direction.LOWER,
     lower=0,
     upper=1,
-    definition="The rows without a prediction divided by all rows, a fraction from 0 to 1.",
+    definition="The rows without a prediction divided by all rows, if their weight is above 0: a fraction from 0 to 1.",
     source="This service.",
     example=WorkedExample(given={"predicted": ["a", None, "a", "b"]}, value=1 / 4),
 )

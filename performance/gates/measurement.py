@@ -166,7 +166,7 @@ class Measurement:
         Args:
             name: the name that rules use.
             metric: the metric, which says what is worst among slices.
-            min_sample_count: the examples that a slice needs to count for the worst; `None` means 1.
+            min_sample_count: the examples that a slice needs to count for the worst; `None` means 0.
         """
         if known := self._known.get(name):
             return known
@@ -175,7 +175,7 @@ class Measurement:
             return self._known.setdefault(name, self._estimate(name))
         if parts.kind == SLICE:
             return self._slice(parts)
-        return self._worst_slice(parts, metric, min_sample_count or 1) if metric else Estimate(None)
+        return self._worst_slice(parts, metric, min_sample_count or 0) if metric else Estimate(None)
 
     @property
     def examples(self) -> Examples:

@@ -9,12 +9,14 @@ from models_registry.task_types.base import TaskType
 from performance.gates.policy import InvalidPolicyError, Policy, validate_for
 from performance.gates.regression import Regression
 from performance.metrics.inputs.labels import canonical_label
+from performance.metrics.inputs.options import BINARY
 
 
 def validate_policy(policy: Policy, known: Iterable[TaskType], *, model_id: str | None = None) -> None:
     """Check that a model of one of these task types could pass, or if `model_id` is given, that model.
 
-    There is no SQL statement unless the policy names a version or a positive class. Raises `InvalidPolicyError`.
+    There is no SQL statement unless the policy names a version, a positive class or an averaging. Raises
+    `InvalidPolicyError`.
     """
     validate_for(policy, known)
     if errors := [*_version_errors(policy, model_id), *_positive_class_errors(policy, model_id)]:
@@ -35,11 +37,15 @@ def _version_errors(policy: Policy, model_id: str | None) -> Iterator[FieldError
 
 
 def _positive_class_errors(policy: Policy, model_id: str | None) -> Iterator[FieldError]:
-    """Yield an error if the policy pins another positive class than the model declares."""
-    pinned = policy.requirements.evaluation.get("positive_class")
-    if pinned is None or model_id is None:
+    """Yield an error if the policy pins what no evaluation by the positive class that the model declares has."""
+    pinned = policy.requirements.evaluation
+    if model_id is None or not pinned.keys() & {"positive_class", "averaging"}:
         return
-    declared = RegisteredModel.objects.filter(pk=model_id).values_list("positive_class", flat=True).first()
-    if declared is not None and canonical_label(declared) != pinned:
-        message = f"Is {pinned!r}, but the model's positive class is {canonical_label(declared)!r}."
-        yield "evaluation.positive_class", "contradicts_model", message
+    found = RegisteredModel.objects.filter(pk=model_id).values_list("positive_class", flat=True).first()
+    if found is None:
+        return
+    declared = canonical_label(found)
+    for name, needed in (("positive_class", declared), ("averaging", BINARY)):
+        if pinned.get(name, needed) != needed:
+            message = f"Is {pinned[name]!r}, but the model's positive class is {declared!r}."
+            yield f"evaluation.{name}", "contradicts_model", message

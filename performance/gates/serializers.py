@@ -55,7 +55,8 @@ class RuleSerializer(serializers.Serializer[None]):
     min_sample_count = serializers.IntegerField(
         required=False,
         min_value=1,
-        help_text="The examples that a slice needs to count for `worst_slice.ATTRIBUTE.METRIC`; by default 1.",
+        help_text="The examples that a slice needs to count for `worst_slice.ATTRIBUTE.METRIC`; by default, "
+        "one without examples counts too.",
     )
 
 

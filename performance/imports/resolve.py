@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rest_framework import serializers
@@ -21,6 +21,8 @@ from performance.imports.document import (
     ReadError,
 )
 from performance.imports.metric_names import find_task_type, sort_metrics, without_split
+from performance.metrics.inputs.labels import canonical_label
+from performance.metrics.inputs.options import BINARY
 from performance.snapshots.input_serializers import SnapshotInput
 from performance.snapshots.models import DatasetSplit
 
@@ -81,10 +83,18 @@ def find_model_task_type(model: ImportedModel, options: ImportOptions, existing:
 
 
 def resolve_version(
-    version: ImportedVersion, task_type: TaskType, options: ImportOptions, format_name: str
+    version: ImportedVersion,
+    task_type: TaskType,
+    options: ImportOptions,
+    format_name: str,
+    positive_class: str | None = None,
 ) -> ResolvedVersion:
-    """Return a version as it can be stored. Raises `ReadError`, which says where it is wrong."""
-    reports = [report for each in version.snapshots for report in _reports(each, task_type, options)]
+    """Return a version as it can be stored. Raises `ReadError`, which says where it is wrong.
+
+    Averages over classes give way to the metrics of the `positive_class` that the model declares, if it does.
+    """
+    snapshots = [_of_positive_class(each, positive_class) for each in version.snapshots]
+    reports = [report for each in snapshots for report in _reports(each, task_type, options)]
     parameters = dict(version.parameters)
     content: dict[str, object] = {
         "description": version.description,
@@ -101,6 +111,18 @@ def resolve_version(
         digest,
         [(place, _validated(SnapshotInput, report, place)) for place, report in reports],
     )
+
+
+def _of_positive_class(snapshot: ImportedSnapshot, positive_class: str | None) -> ImportedSnapshot:
+    """Return a snapshot with the metrics of the positive class, if it has them, in place of averages over classes."""
+    if positive_class is None or snapshot.evaluation_options.get("averaging", BINARY) == BINARY:
+        return snapshot
+    declared = canonical_label(positive_class)
+    found = [metrics for label, metrics in snapshot.per_class.items() if canonical_label(label) == declared]
+    if not found:
+        return snapshot
+    of_class = {name: value for name, value in found[0].items() if name in snapshot.values}
+    return replace(snapshot, values={**snapshot.values, **of_class}, evaluation_options={"averaging": BINARY})
 
 
 def _reports(

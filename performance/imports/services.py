@@ -145,8 +145,9 @@ class _Importer:
         name = model_name(imported, self.options)
         existing = RegisteredModel.objects.filter(organization=self.organization, name=name).first()
         task_type = find_model_task_type(imported, self.options, existing)
+        positive_class = existing.positive_class if existing else None
         resolved = [
-            resolve_version(version, task_types.get(task_type), self.options, self.format_name)
+            resolve_version(version, task_types.get(task_type), self.options, self.format_name, positive_class)
             for version in imported.versions
         ]
         model, created = get_or_register_model(

@@ -10,7 +10,7 @@ from performance.metrics.inputs.sql import string_literal
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """The number of examples with an id, and of those whose id other files have too."""
+    """The number of examples with an id and a weight above 0, and of those whose id other files have too."""
 
     examples: int
     shared: int
@@ -29,16 +29,22 @@ def count_overlap(
     Raises `UnprocessablePredictionsError` if a file is unreadable, or needs more memory or disk space than allowed.
     """
     with DuckDB(folder=evaluated[0].parent, memory=memory, disk=disk, confined=True) as engine:
+        given = " UNION ".join(_ids(file, _condition(engine, file)) for file in evaluated)
+        known = " UNION ".join(map(_ids, training))
         [(examples, shared)] = engine.rows(f"""
             SELECT count(*), count(known.example_id)
-            FROM ({_ids(evaluated)}) AS given LEFT JOIN ({_ids(training)}) AS known USING (example_id)
+            FROM (SELECT DISTINCT * FROM ({given})) AS given
+                LEFT JOIN (SELECT DISTINCT * FROM ({known})) AS known USING (example_id)
         """)
     return Overlap(examples, shared)
 
 
-def _ids(files: Sequence[Path]) -> str:
-    """Return the query of the distinct ids in some files, which may have other columns each."""
-    return " UNION ".join(
-        f"SELECT example_id FROM read_parquet({string_literal(str(file))}) WHERE example_id IS NOT NULL"
-        for file in files
-    )
+def _condition(engine: DuckDB, file: Path) -> str:
+    """Return the SQL of which rows of a file count: those with a weight above 0."""
+    return "weight > 0" if "weight" in dict(engine.parquet_columns(str(file))) else "TRUE"
+
+
+def _ids(file: Path, condition: str = "TRUE") -> str:
+    """Return the query of the ids in a file's rows that meet a condition."""
+    rows = f"read_parquet({string_literal(str(file))})"
+    return f"SELECT example_id FROM {rows} WHERE example_id IS NOT NULL AND {condition}"

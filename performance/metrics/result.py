@@ -65,7 +65,8 @@ class EvaluationWarning:
 class Slice:
     """The summary metrics of the examples with one value of an attribute.
 
-    `value` is `None` for all values past the most frequent ones, which count together. A metric is `None` if it is
+    `value` is `None` for all values past the most frequent ones, which count together. A value whose rows were all left
+    out has a `sample_count` of 0. A metric is `None` if it is
     undefined for these examples; `intervals_unavailable` says why it is, and why others have no interval.
     """
 
@@ -83,7 +84,7 @@ class Evaluation:
 
     `sample_count` is the number of scored examples with a weight above 0 among the `rows`, and `effective_sample_size`
     the number of unweighted, independent examples that tell as much. `missing_fraction` is the share of the rows
-    without a prediction, from 0 to 1.
+    with a weight above 0 that have no prediction, from 0 to 1.
 
     A metric that is undefined for these examples is `None`; `metrics_unavailable` says why, and `intervals_unavailable`
     why another metric has no interval. The intervals of per-class metrics have the names that gates use, such as

@@ -8,13 +8,14 @@ whatever the methods. An attribute thus takes about as long as an evaluation wit
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from models_registry import task_types
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import column_mapping
 from performance.metrics.inputs.column_mapping import require_columns
 from performance.metrics.inputs.sql import string_literal
-from performance.metrics.result import Slice, UnprocessablePredictionsError
+from performance.metrics.result import EvaluationWarning, Slice, UnprocessablePredictionsError
 from performance.metrics.statistics.alternatives import name_alternatives
 from performance.metrics.statistics.estimates import (
     Estimate,
@@ -26,6 +27,9 @@ from performance.metrics.statistics.estimates import (
 MAX_VALUES = 50  # of an attribute; all others count together
 MAX_VALUE_LENGTH = 1000  # characters; longer values are cut, as attributes of examples are
 MAX_SLICE_LABELS = 6_000  # slices × labels of an evaluation: each takes 10 to 20 ms, however few the rows are
+MAX_UNSCORED = 5  # values of an attribute without an example that become slices, so that a gate sees them
+MAX_QUOTED_LENGTH = 40  # characters of each in a warning
+UNSCORED = "None of its rows has a prediction and a weight above 0."
 MISSING = "(missing)"  # the value of examples that have none: null, NaN or blank
 
 
@@ -35,6 +39,13 @@ class Sample:
 
     examples: int
     estimates: Mapping[str, Estimate]
+
+
+class Slices(NamedTuple):
+    """The slices of all attributes, and warnings of those without an example."""
+
+    slices: list[Slice]
+    warnings: list[EvaluationWarning]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +72,12 @@ def evaluate_slices(
     where: str = "TRUE",
     count: str = "count(*)",
     labels: int = 1,
-) -> list[Slice]:
+    has_unscored: bool = False,
+) -> Slices:
     """Return the slices of each attribute, by how many examples they have; all values past `MAX_VALUES` come last.
 
-    Raises `UnprocessablePredictionsError`.
+    Values without an example have slices without metrics, and there is a warning. Raises
+    `UnprocessablePredictionsError`.
 
     Args:
         engine: holds the predictions.
@@ -72,14 +85,20 @@ def evaluate_slices(
         task_type: its summary metrics are those of the slices.
         measure: returns the estimates of an engine's predictions.
         where: the SQL condition of the rows that are scored.
-        count: the SQL aggregate that counts examples. A value without examples is no slice.
+        count: the SQL aggregate that counts examples.
         labels: the number of classes, which every slice may have.
+        has_unscored: whether there are rows that are no examples.
     """
     require_columns(engine.columns(), attributes)
     found = [_values(engine, attribute, count, where) for attribute in dict.fromkeys(attributes)]
     _check_cost(found, labels)
     names = [metric.name for metric in task_types.get(task_type).metrics]
-    return [each for values in found for each in _slices(engine, values, measure, where, names)]
+    result = Slices([], [])
+    for values in found:
+        result.slices.extend(_slices(engine, values, measure, where, names))
+        if has_unscored:
+            _add_unscored(result, values.attribute, _unscored_values(engine, values, count, where), names)
+    return result
 
 
 def value_sql(engine: Engine, attribute: str) -> str:
@@ -96,11 +115,45 @@ def _values(engine: Engine, attribute: str, count: str, where: str) -> Values:
         GROUP BY {sql} HAVING {count} > 0 ORDER BY 2 DESC, 1 LIMIT {MAX_VALUES + 1}
     """)
     frequent = [value for value, _ in rows[:MAX_VALUES]]
-    if any("\0" in value for value in frequent):
+    _check_storable(attribute, frequent)
+    return Values(attribute, sql, frequent, has_others=len(rows) > MAX_VALUES)
+
+
+def _unscored_values(engine: Engine, values: Values, count: str, where: str) -> list[tuple[str, int]]:
+    """Return the values without an example, and their numbers of rows, the most frequent first: one more than listed.
+
+    Raises `UnprocessablePredictionsError` for one that cannot be stored.
+    """
+    rows = engine.rows(f"""
+        SELECT {values.sql}, count(*) FROM predictions
+        GROUP BY {values.sql} HAVING coalesce({count} FILTER (WHERE {where}), 0) = 0
+        ORDER BY 2 DESC, 1 LIMIT {MAX_UNSCORED + 1}
+    """)
+    _check_storable(values.attribute, [value for value, _ in rows])
+    return [(value, number) for value, number in rows]
+
+
+def _add_unscored(found: Slices, attribute: str, unscored: Sequence[tuple[str, int]], metrics: Sequence[str]) -> None:
+    """Add the slices of values without an example, and a warning: a bad slice could hide so."""
+    if not unscored:
+        return
+    listed = unscored[:MAX_UNSCORED]
+    reasons = dict.fromkeys(metrics, UNSCORED)
+    found.slices.extend(Slice(attribute, value, 0, dict.fromkeys(metrics), {}, reasons) for value, _ in listed)
+    quoted = ", ".join(f"{value[:MAX_QUOTED_LENGTH]!r} ({number:,})" for value, number in listed)
+    detail = (
+        f"The column {attribute!r} has values that nothing is known of, as none of their rows has a prediction and a "
+        f"weight above 0. They are, with their numbers of rows: {quoted}{' and others' if unscored != listed else ''}."
+    )
+    found.warnings.append(EvaluationWarning("unscored_slices", detail))
+
+
+def _check_storable(attribute: str, values: Sequence[str]) -> None:
+    """Check that values can be stored. Raises `UnprocessablePredictionsError`."""
+    if any("\0" in value for value in values):
         raise UnprocessablePredictionsError(
             f"A value of the column {attribute!r} contains a NUL character, which cannot be stored.", column=attribute
         )
-    return Values(attribute, sql, frequent, has_others=len(rows) > MAX_VALUES)
 
 
 def _check_cost(found: Sequence[Values], labels: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from performance.metrics.engines.base import Engine, Row
-from performance.metrics.inputs.column_mapping import ColumnMapping, find_column, require_columns
+from performance.metrics.inputs.column_mapping import ColumnMapping, find_column, id_sql, require_columns
 from performance.metrics.inputs.numeric_predictions import NumericPredictions
 from performance.metrics.inputs.options import Columns
 from performance.metrics.inputs.sql import identifier
@@ -54,7 +54,7 @@ def _rows(engine: Engine, columns: Columns, parts: Sequence[str], *, where: str,
     types = engine.columns()
     require_columns(types, columns.attributes)
     id_name = find_column(columns.example_id, "example_id", types)
-    example_id = _text(id_name) if id_name else "CAST(NULL AS VARCHAR)"
+    example_id = f"substr({id_sql(id_name, types)}, 1, {MAX_TEXT_LENGTH})" if id_name else "CAST(NULL AS VARCHAR)"
     attributes = "".join(f", {_text(name)} AS attribute_{at}" for at, name in enumerate(columns.attributes))
     first, second, third = parts
     # Sorting happens in the outer query, where the file's columns cannot shadow these names.

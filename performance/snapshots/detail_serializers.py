@@ -246,7 +246,7 @@ def report_serializer(task_type: TaskType) -> SerializerClass:
         "missing_fraction": detail_field(
             "missing_fraction",
             serializers.FloatField,
-            help_text="The share of the rows without a prediction, from 0 to 1.",
+            help_text="The share of the rows with a weight above 0 that have no prediction, from 0 to 1.",
         ),
         "train_overlap": detail_field(
             "train_overlap",

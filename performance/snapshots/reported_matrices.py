@@ -50,6 +50,11 @@ def averagings(matrix: ConfusionMatrix, options: Mapping[str, object]) -> tuple[
     if found:
         return found, None
     message = f"There are {len(labels)} labels, so there is no single positive class: choose another averaging."
+    if positives and "averaging" in options:
+        message = (
+            f"There are {len(labels)} labels, so {positives[0]!r} is not the positive one of two. Report several "
+            "classes with another averaging, for a model that declares no positive class."
+        )
     return [], ("evaluation_options.averaging", "contradiction", message)
 
 

@@ -7,7 +7,9 @@ from typing import Any
 from models_registry.api.field_errors import FieldError
 from models_registry.api.fields import MAX_QUOTED_NAME
 from models_registry.task_types.base import Metric, TaskType
+from performance.metrics.inputs.label_counts import listed
 from performance.metrics.inputs.labels import canonical_label
+from performance.metrics.inputs.options import BINARY
 from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
@@ -88,7 +90,10 @@ def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: 
 
 
 def _check_options(task_type: TaskType, reported: ReportedMetrics, positive_class: str | None) -> Iterator[FieldError]:
-    """Yield what is wrong with the options. The positive class is by default the one that the model declares."""
+    """Yield what is wrong with the options.
+
+    The positive class is by default the one that the model declares, and the averaging then `binary`.
+    """
     applicable = {option for metric in task_type.all_metrics for option in metric.depends_on}
     options = reported.options
     for name in sorted(options.keys() - applicable):
@@ -97,11 +102,23 @@ def _check_options(task_type: TaskType, reported: ReportedMetrics, positive_clas
         options["positive_class"] = canonical_label(options["positive_class"])
     if positive_class is None or "positive_class" not in applicable:
         return
-    declared = canonical_label(positive_class)
+    yield from _check_declared_class(reported, canonical_label(positive_class))
+
+
+def _check_declared_class(reported: ReportedMetrics, declared: str) -> Iterator[FieldError]:
+    """Yield what contradicts the positive class that the model declares."""
+    options = reported.options
     given = options.setdefault("positive_class", declared)
     if given != declared:
         message = f"Is {given!r}, but the model's positive class is {declared!r}."
         yield "evaluation_options.positive_class", "contradiction", message
+    if options.setdefault("averaging", BINARY) != BINARY:
+        message = f"Is {options['averaging']!r}, but the model declares the positive class {declared!r}."
+        yield "evaluation_options.averaging", "contradiction", message
+    labels = {canonical_label(label) for label in reported.per_class}
+    if len({*labels, declared}) > 2:
+        message = f"Has the classes {listed(labels)}, but the model's are {declared!r} and one other."
+        yield "per_class", "contradiction", message
 
 
 def _check_classes(task_type: TaskType, reported: ReportedMetrics) -> Iterator[FieldError]:

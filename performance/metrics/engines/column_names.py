@@ -1,8 +1,21 @@
-"""Distinguish columns whose names differ only by case: DuckDB ignores case, labels do not."""
+"""Name the index that pandas writes, and distinguish names by case: DuckDB ignores case, labels do not."""
 
 from collections.abc import Sequence
 
 from performance.metrics.result import UnprocessablePredictionsError
+
+INDEX_NAME = "Unnamed: 0"  # as pandas names its index when it reads the file
+
+
+def with_index_name(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names in a file. The first column may have none, as the index that pandas writes: it gets one.
+
+    Raises `UnprocessablePredictionsError` if another one has none.
+    """
+    first, *others = names or ("",)
+    if "" in others or not (first or others):
+        raise UnprocessablePredictionsError("The header has a column without a name.")
+    return (first or _unused_name(others), *others)
 
 
 def distinct_names(names: Sequence[str]) -> dict[str, str]:
@@ -23,6 +36,13 @@ def distinct_names(names: Sequence[str]) -> dict[str, str]:
         seen.add(columns[name].lower())
         used.add(columns[name].lower())
     return columns
+
+
+def _unused_name(names: Sequence[str]) -> str:
+    name = INDEX_NAME
+    while name in names:
+        name += ".1"
+    return name
 
 
 def _numbered(name: str, used: set[str]) -> str:

@@ -3,11 +3,11 @@
 import csv
 from dataclasses import dataclass
 
+from performance.metrics.engines.column_names import with_index_name
 from performance.metrics.result import UnprocessablePredictionsError
 
 SEPARATORS = (",", ";", "\t")
 MAX_COLUMNS = 10_000
-INDEX_NAME = "Unnamed: 0"  # as pandas names its index when it reads the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,7 @@ def read_format(first_line: bytes) -> CsvFormat:
         raise UnprocessablePredictionsError(f"There are {len(most.names):,} columns; the limit is {MAX_COLUMNS:,}.")
     if not most.names:
         raise UnprocessablePredictionsError("The file is empty: it has no rows, not even a header.")
-    first, *others = most.names
-    if "" in others or most.names == ("",):
-        raise UnprocessablePredictionsError("The header has a column without a name.")
-    return most if first else CsvFormat(most.separator, (_unused_name(others), *others))
+    return CsvFormat(most.separator, with_index_name(most.names))
 
 
 def _split(first_line: bytes, separator: str) -> CsvFormat | None:
@@ -47,10 +44,3 @@ def _split(first_line: bytes, separator: str) -> CsvFormat | None:
         return CsvFormat(separator, tuple(next(csv.reader([line], delimiter=separator, strict=True), [])))
     except (UnicodeDecodeError, csv.Error):
         return None
-
-
-def _unused_name(names: list[str]) -> str:
-    name = INDEX_NAME
-    while name in names:
-        name += ".1"
-    return name

@@ -24,7 +24,7 @@ from performance.metrics.engines.base import (
     Row,
     numbered_rows,
 )
-from performance.metrics.engines.column_names import distinct_names
+from performance.metrics.engines.column_names import distinct_names, with_index_name
 from performance.metrics.engines.csv_errors import has_mixed_line_ends, malformed_error, malformed_line
 from performance.metrics.engines.csv_format import CsvFormat, read_format
 from performance.metrics.inputs.sql import identifier, string_literal
@@ -104,7 +104,7 @@ class DuckDB:
 
     def read_parquet(self, files: Sequence[str]) -> None:
         """Define the predictions as the rows of Parquet files. Raises `UnprocessablePredictionsError`."""
-        names = [distinct_names([name for name, _ in self.parquet_columns(file)]) for file in files]
+        names = [distinct_names(with_index_name([name for name, _ in self.parquet_columns(file)])) for file in files]
         if any(each.keys() != names[0].keys() for each in names):
             raise UnprocessablePredictionsError("The files have different columns, so they cannot be read together.")
         self._define(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import SplitResult, urlsplit
 
 from performance.metrics.engines.base import PARTITION, PARTITIONED_BY, PARTITIONS, Row, numbered_rows
-from performance.metrics.engines.column_names import distinct_names
+from performance.metrics.engines.column_names import distinct_names, with_index_name
 from performance.metrics.engines.duckdb import DuckDB
 from performance.metrics.engines.spark_sql import to_spark_sql
 from performance.metrics.inputs.sql import identifier
@@ -107,7 +107,7 @@ class Spark:
         paths = [_path(file) for file in files]
         with DuckDB(folder=self._folder) as engine:
             columns = [engine.parquet_columns(file) for file in files]
-            names = [distinct_names([name for name, _ in each]) for each in columns]
+            names = [distinct_names(with_index_name([name for name, _ in each])) for each in columns]
             if any(_READ_OTHERWISE.match(kind) for each in columns for _, kind in each):
                 engine.read_parquet(files)
                 self._read_again(engine)
@@ -120,7 +120,7 @@ class Spark:
         if any(_columns(schema) != _columns(schemas[0]) for schema in schemas):
             raise UnprocessablePredictionsError("The files have different columns, so they cannot be read together.")
         self._files, self.names = paths, names
-        self._types = {names[name]: kind for name, kind in _columns(schemas[0]).items()}
+        self._types = dict(zip(names.values(), _columns(schemas[0]).values(), strict=True))
         self._session.read.schema(schemas[0]).parquet(*paths).toDF(*self._types).createOrReplaceTempView("predictions")
 
     def _schema(self, file: str) -> "StructType":

@@ -7,7 +7,7 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import column_mapping, label_counts
 from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.labels import canonical_label, default_positive, determines_positive, sort_labels
-from performance.metrics.inputs.options import AVERAGINGS, Columns, Options
+from performance.metrics.inputs.options import AVERAGINGS, BINARY, Columns, Options
 from performance.metrics.inputs.sql import number_literal, string_literal
 from performance.metrics.result import UnprocessablePredictionsError
 
@@ -80,14 +80,23 @@ def _apply_threshold(engine: Engine, mapping: ColumnMapping, threshold: float, o
 def choose_averaging(classes: Sequence[str], options: Options) -> str:
     """Return how the metrics of several classes are averaged. Raises `UnprocessablePredictionsError`."""
     two = len(classes) <= 2
-    averaging = options.averaging or ("binary" if two else "weighted")
+    averaging = options.averaging or (BINARY if two else "weighted")
     if averaging not in AVERAGINGS:
         raise UnprocessablePredictionsError(f"The averaging must be one of {', '.join(AVERAGINGS)}, not {averaging!r}.")
-    if averaging == "binary" and not two:
-        raise UnprocessablePredictionsError(
-            f"There are {len(classes)} classes, so there is no single positive class: choose another averaging."
-        )
+    if averaging == BINARY and not two:
+        raise _several_classes_error(classes, options.positive_class)
     return averaging
+
+
+def _several_classes_error(classes: Sequence[str], positive: str | None) -> UnprocessablePredictionsError:
+    found = f"There are {len(classes):,} classes, {label_counts.listed(classes)}"
+    if positive is None:
+        return UnprocessablePredictionsError(f"{found}, so no single one is positive: choose another averaging.")
+    return UnprocessablePredictionsError(
+        f"{found}, so {canonical_label(positive)!r} cannot be the positive one of two. Leave out the rows, predictions "
+        "and columns of scores of other classes, or evaluate a model that declares no positive class, with another "
+        "averaging."
+    )
 
 
 def choose_positive(labels: Sequence[str], options: Options) -> str | None:

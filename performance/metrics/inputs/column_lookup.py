@@ -16,6 +16,13 @@ _HABITS: Mapping[str, tuple[str, ...]] = {
     "predicted": ("y_pred", "prediction"),
     "score": ("y_prob", "y_score"),
 }
+TRUTH, PREDICTION, WEIGHT, IDENTITY = "the truth", "a prediction", "the weight", "an id or group"
+_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(("actual", "relevance"), TRUTH),
+    **dict.fromkeys(("predicted", "score"), PREDICTION),
+    "weight": WEIGHT,
+    **dict.fromkeys(("example_id", "group", "series", "query"), IDENTITY),
+}
 _NESTED = ("ARRAY<", "STRUCT", "MAP", "UNION")  # types of DuckDB and Spark
 
 
@@ -24,8 +31,8 @@ def find_columns(engine: Engine, task_type: str, columns: Columns) -> Columns:
 
     Each is the column that is named, or else the one with the usual name, or with one that scikit-learn's users know,
     such as `y_true`. Optional columns that do not exist are `None`. Raises `UnprocessablePredictionsError` if two
-    columns could be meant, if a named column does not exist, if a column holds lists, or if one column holds both what
-    is true and what is predicted.
+    columns could be meant, if a named column does not exist, if a column holds lists, or if one column has two roles
+    that exclude each other.
     """
     types, usual = engine.columns(), Columns()
     found: dict[str, Any] = {}
@@ -39,7 +46,8 @@ def find_columns(engine: Engine, task_type: str, columns: Columns) -> Columns:
     attributes, slices = (
         [engine.names.get(name, name) for name in each] for each in (columns.attributes, columns.slices)
     )
-    _check_two_columns(found, scores.values())
+    unnamed_scores = usual_scores(engine.names) if task_type == "classification" and not scores else {}
+    _check_distinct_roles(found, scores.values(), unnamed_scores.values())
     _check_single_values(types, [*found.values(), *scores.values(), *attributes, *slices])
     return replace(columns, **found, scores=scores, attributes=attributes, slices=slices)
 
@@ -61,16 +69,30 @@ def _by_habit(names: Mapping[str, str], role: str) -> str | None:
     return None
 
 
-def _check_two_columns(found: Mapping[str, str | None], scores: Iterable[str]) -> None:
-    """Check that the truth and the predictions are in two columns: otherwise, every prediction would be right."""
-    predictions = {found.get("predicted"), found.get("score"), *scores} - {None}
-    for role in ("actual", "relevance"):
-        column = found.get(role)
-        if column in predictions:
-            raise UnprocessablePredictionsError(
-                f"The column {column!r} is both {role!r} and a prediction. Name two columns in `columns`.",
-                column=column,
-            )
+def _check_distinct_roles(found: Mapping[str, str | None], scores: Iterable[str], usual: Iterable[str]) -> None:
+    """Check that no column has two roles that exclude each other. `usual` are the scores that nobody named.
+
+    If one column were both the truth and the prediction, every prediction would be right. If the weight were either, it
+    would choose the examples that count.
+    """
+    kinds: dict[str, str] = {}
+    for role in (each for each in _KINDS if each in found):
+        _add_role(kinds, found[role], _KINDS[role])
+    for column in scores:
+        _add_role(kinds, column, PREDICTION)
+    for column in usual:
+        if kinds.get(column) != TRUTH:  # a label may be named so
+            _add_role(kinds, column, PREDICTION)
+
+
+def _add_role(kinds: dict[str, str], column: str | None, kind: str) -> None:
+    """Note what kind of role a column has. Raises `UnprocessablePredictionsError` if it has one of another kind."""
+    if column is not None and kinds.setdefault(column, kind) != kind:
+        raise UnprocessablePredictionsError(
+            f"The column {column!r} is both {kinds[column]} and {kind}. Name two columns in `columns`, or rename this "
+            "one if only its name makes it one of them.",
+            column=column,
+        )
 
 
 def _check_single_values(types: Mapping[str, str], names: list[str | None]) -> None:

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from performance.metrics.engines.base import Engine
-from performance.metrics.inputs.labels import NOT_A_NUMBER, TRUTH_AS_NUMBERS, canonical_label, is_missing_label
+from performance.metrics.inputs.labels import BLANKS, NOT_A_NUMBER, TRUTH_AS_NUMBERS, canonical_label, is_missing_label
 from performance.metrics.inputs.options import EXAMPLE_ID, MAX_LABEL_LENGTH, MAX_LABELS, Columns
 from performance.metrics.inputs.sql import identifier, number_literal, string_literal
 from performance.metrics.result import UnprocessablePredictionsError
 
 SCORE_PREFIXES = ("score_", "proba_")  # of the columns that hold the scores of classes
 MAX_WHOLE_NUMBER = 1e18  # below this, a whole number fits a BIGINT
+_TEXTS = ("VARCHAR", "BLOB")
+_BLANKS = ", ".join(map(string_literal, BLANKS))
 _FLOATING = ("FLOAT", "DOUBLE", "DECIMAL")
 
 
@@ -190,9 +192,9 @@ def value_sql(name: str, types: Mapping[str, str]) -> str:
     A whole number is `1`, a truth value `true`. NaN is null, as is a blank text. There may be any number of values, so
     that other numbers in columns of texts stay as they are written.
     """
-    if types[name] not in {"VARCHAR", "BLOB"}:
+    if types[name] not in _TEXTS:
         return _label_sql(name, types, {}, as_number=False)
-    text = f"trim(CAST({identifier(name)} AS VARCHAR))"
+    text = _trimmed(name)
     missing = ", ".join(map(string_literal, ("", *NOT_A_NUMBER)))
     return f"""CASE
         WHEN {text} IN ({missing}) THEN NULL
@@ -203,15 +205,34 @@ def value_sql(name: str, types: Mapping[str, str]) -> str:
 
 
 def id_sql(name: str, types: Mapping[str, str]) -> str:
-    """Return the expression of an id, a group or a series as a text: a whole number is `1`, also if written `1.0`.
+    """Return the expression of the id of an example, group, series or query as a text, null if it is blank.
 
-    pandas writes whole numbers so if the column lacks one of them.
+    Blanks around it are trimmed. A whole number is `1`, also if written `1.0`: pandas writes whole numbers so if the
+    column lacks one of them.
     """
-    sql = identifier(name)
-    if types[name] == "VARCHAR":
-        is_whole = f"{sql} LIKE '%.0' AND regexp_matches({sql}, '^-?[0-9]{{1,18}}[.]0$')"
-        return f"CASE WHEN {is_whole} THEN split_part({sql}, '.', 1) ELSE {sql} END"
-    return _label_sql(name, types, {}, as_number=False)
+    if types[name] not in _TEXTS:
+        return _label_sql(name, types, {}, as_number=False)
+    text, trimmed = f"CAST({identifier(name)} AS VARCHAR)", _trimmed(name)
+    has_blanks = f"{text} < '!' OR {text} >= '\u00a0' AND {text} < '\u00a1' OR right({text}, 1) IN ({_BLANKS})"
+    return f"""CASE
+        WHEN {has_blanks} THEN CASE WHEN {_is_whole(trimmed)} THEN split_part({trimmed}, '.', 1)
+            ELSE nullif({trimmed}, '') END
+        WHEN {_is_whole(text)} THEN split_part({text}, '.', 1)
+        ELSE {text} END"""  # to trim every id would take five times as long
+
+
+def key_sql(name: str, types: Mapping[str, str]) -> str:
+    """Return the expression of an id that tells it from others in the file: a number stays one, which is faster."""
+    return id_sql(name, types) if types[name] in _TEXTS else identifier(name)
+
+
+def _is_whole(text: str) -> str:
+    return f"({text} LIKE '%.0' AND regexp_matches({text}, '^-?[0-9]{{1,18}}[.]0$'))"
+
+
+def _trimmed(name: str) -> str:
+    """Return the expression of a text without blanks around it."""
+    return f"trim(CAST({identifier(name)} AS VARCHAR), {string_literal(BLANKS)})"
 
 
 def is_missing(name: str, types: Mapping[str, str]) -> str:

@@ -24,30 +24,32 @@ def examples_digest(engine: Engine, task_type: str, columns: Columns) -> str | N
     rows to that end can find such examples, as neither MD5 nor sums withstand it: a digest shows mistakes, no forgery.
 
     `columns` are those of `column_lookup.find_columns`. The same scan raises `UnprocessablePredictionsError` for an
-    `example_id` that two rows have, unless a column `group` says what repeats.
+    `example_id` that two rows have, or two groups if a column `group` says what repeats.
     """
     identity = columns.query if task_type == "ranking" else columns.example_id or columns.series
     if identity is None:
         return None
     types = engine.columns()
-    is_unique = columns.example_id is not None and columns.group is None
     row = " || ".join(f"coalesce(length({part}) || ':' || {part}, '-')" for part in _parts(engine, task_type, columns))
     first, second = engine.hash_parts("row_text")
     id_text = _text(identity, types)
+    repeats = "min(cluster) < max(cluster)" if columns.group else "count(*) > 1"
     [(rows, named, first_sum, second_sum, repeated)] = engine.rows(f"""
-        SELECT sum(n), sum(named), sum(first_sum), sum(second_sum), min(CASE WHEN n > 1 THEN id END)
+        SELECT sum(n), sum(named), sum(first_sum), sum(second_sum), min(CASE WHEN repeats THEN id END)
         FROM (
-            SELECT id, count(*) AS n, sum(named) AS named, sum({first}) AS first_sum, sum({second}) AS second_sum
+            SELECT id, count(*) AS n, sum(named) AS named, sum({first}) AS first_sum, sum({second}) AS second_sum,
+                {repeats} AS repeats
             FROM (
-                SELECT {id_text if is_unique else "1"} AS id, CASE WHEN {id_text} IS NULL THEN 0 ELSE 1 END AS named,
-                    {row} AS row_text
+                SELECT {id_text if columns.example_id else "1"} AS id,
+                    CASE WHEN {id_text} IS NULL THEN 0 ELSE 1 END AS named, {row} AS row_text,
+                    {_text(columns.group, types) if columns.group else "1"} AS cluster
                 FROM predictions
             )
             GROUP BY id
         )
     """)
-    if is_unique and repeated is not None:
-        raise _repeated_error(engine, identity, repeated)
+    if columns.example_id is not None and repeated is not None:
+        raise _repeated_error(engine, identity, repeated, columns.group)
     if named < rows:
         return None
     return hashlib.sha256(f"{rows} {first_sum} {second_sum}".encode()).hexdigest()
@@ -99,11 +101,14 @@ def _number_text(sql: str) -> str:
         END"""
 
 
-def _repeated_error(engine: Engine, name: str, example_id: str) -> UnprocessablePredictionsError:
+def _repeated_error(engine: Engine, name: str, example_id: str, group: str | None) -> UnprocessablePredictionsError:
     row = engine.first_row(f"{_text(name, engine.columns())} = {string_literal(example_id)}")
+    has_id = f"Row {row or 0:,} has the {name} {example_id[:MAX_ID_LENGTH]!r}"
     return UnprocessablePredictionsError(
-        f"Row {row or 0:,} has the {name} {example_id[:MAX_ID_LENGTH]!r}, which another row has too. Leave out one of "
-        "them, or name the column that says what repeats, such as the patient, as `group`.",
+        f"{has_id}, which a row with another {group!r} has too. Give all rows of an example the same group."
+        if group
+        else f"{has_id}, which another row has too. Leave out one of them, or name the column that says what repeats, "
+        "such as the patient, as `group`.",
         column=name,
         row=row,
     )

@@ -35,7 +35,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class LabelCounts:
-    """The non-empty cells of the confusion matrix. `rows` also counts the `missing` rows without a prediction."""
+    """The non-empty cells of the confusion matrix.
+
+    `rows` also counts the rows without a prediction, and `missing` those of them with a weight above 0.
+    """
 
     rows: int
     missing: int
@@ -46,6 +49,11 @@ class LabelCounts:
     def examples(self) -> int:
         """The number of scored examples with a weight above 0."""
         return sum(cell.examples for cell in self.cells)
+
+    @property
+    def missing_fraction(self) -> float:
+        """The share of the rows with a weight above 0 that have no prediction."""
+        return self.missing / (self.missing + self.examples)
 
     @property
     def misclassified(self) -> int:
@@ -120,10 +128,10 @@ def count_labels(
         raise UnprocessablePredictionsError("There is no row.")
     if any(invalid for *_, invalid in rows):
         raise row_checks.first_error(engine, checks)
-    missing = sum(row[5] for row in rows if row[1] is None)
-    if missing and not allow_missing:
-        absent = f"{mapping.predicted} IS NULL"
-        raise row_checks.missing_prediction_error(engine, absent, mapping.names.get(mapping.predicted, ""), missing)
+    absent = [row for row in rows if row[1] is None]
+    if absent and not allow_missing:
+        count, name = sum(row[5] for row in absent), mapping.names.get(mapping.predicted, "")
+        raise row_checks.missing_prediction_error(engine, f"{mapping.predicted} IS NULL", name, count)
     cells = [Cell(*row[:5]) for row in rows if row[1] is not None]
     labels = sort_labels(label for cell in cells for label in (cell.actual, cell.predicted))
     if not cells or sum(cell.weight for cell in cells) <= 0:
@@ -134,7 +142,7 @@ def count_labels(
         raise UnprocessablePredictionsError(
             f"There are more than {MAX_LABELS} labels. Are the columns of labels the right ones?"
         )
-    return LabelCounts(sum(row[5] for row in rows), missing, labels, cells)
+    return LabelCounts(sum(row[5] for row in rows), sum(row[2] for row in absent), labels, cells)
 
 
 def check_shared_labels(cells: Sequence[Cell]) -> None:
@@ -145,8 +153,8 @@ def check_shared_labels(cells: Sequence[Cell]) -> None:
     actual, predicted = {cell.actual for cell in cells}, {cell.predicted for cell in cells}
     if not actual & predicted:
         raise UnprocessablePredictionsError(
-            f"The actual and the predicted labels have nothing in common: {_listed(actual)} against "
-            f"{_listed(predicted)}. Write them alike."
+            f"The actual and the predicted labels have nothing in common: {listed(actual)} against "
+            f"{listed(predicted)}. Write them alike."
         )
 
 
@@ -164,7 +172,8 @@ def check_class_weights(matrix: ConfusionMatrix) -> None:
                 )
 
 
-def _listed(labels: Iterable[str]) -> str:
+def listed(labels: Iterable[str]) -> str:
+    """Return labels in quotes for a message, which names so many of them."""
     shown = [repr(label[:MAX_LISTED_LENGTH]) for label in sort_labels(labels)]
     return ", ".join(shown[:MAX_LISTED]) + (f" and {len(shown) - MAX_LISTED:,} more" if len(shown) > MAX_LISTED else "")
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-BLANKS = " \t\r\n"  # trimmed
+BLANKS = " \t\r\n\u00a0"  # trimmed; the last is the no-break space
 TRUTH_AS_NUMBERS = {"true": "1", "false": "0"}
 NOT_A_NUMBER = ("NaN", "nan", "NAN")  # what is written for a missing value
 MAX_EXACT = 2.0**53  # below this, a double holds every whole number

@@ -9,12 +9,12 @@ from performance.metrics.inputs.column_mapping import (
     find_column,
     is_finite,
     is_missing,
+    key_sql,
     number_sql,
     require_columns,
 )
 from performance.metrics.inputs.options import EXAMPLE_ID, GROUP, SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
-from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import UnprocessablePredictionsError
 
 
@@ -23,14 +23,16 @@ class NumericPredictions:
     """The SQL expressions of each example's values, and aggregates of all scored examples.
 
     `scored` is the condition that selects them: those with a prediction and a weight above 0. `missing` is the number
-    of rows without a prediction. `group_name` is the column of the groups of correlated examples, if there is one.
-    `mean` is the weighted mean of the actual values, `bias` that of predicted - actual, both in the target's unit.
+    of rows without a prediction and with a weight above 0. `group` is that of correlated examples, and `group_name` its
+    column, if there are groups. `mean` is the weighted mean of the actual values, `bias` that of predicted - actual,
+    both in the target's unit.
     """
 
     actual: str
     predicted: str
     weight: str
     scored: str
+    group: str | None
     group_name: str | None
     is_weighted: bool
     rows: int
@@ -42,9 +44,9 @@ class NumericPredictions:
     bias: float
 
     @property
-    def group(self) -> str | None:
-        """The SQL of the group, if the examples have groups."""
-        return identifier(self.group_name) if self.group_name else None
+    def missing_fraction(self) -> float:
+        """The share of the rows with a weight above 0 that have no prediction."""
+        return self.missing / (self.missing + self.examples)
 
 
 def read_predictions(
@@ -71,17 +73,18 @@ def read_predictions(
         *([row_checks.missing_id(group_name, types, "a group")] if group_name else []),
         *row_checks.long_ids([columns.example_id or EXAMPLE_ID, columns.series or SERIES_ID, group_name], types),
     ]
-    scored = f"NOT ({missing})" + (f" AND {weight} > 0" if weight_name else "")
+    has_weight = f"{weight} > 0" if weight_name else "TRUE"
+    scored = f"NOT ({missing}) AND {has_weight}"
     [row] = engine.rows(f"""
         SELECT count(*),
             sum(CASE WHEN {row_checks.any_of(checks)} THEN 1 ELSE 0 END), sum(CASE WHEN {missing} THEN 1 ELSE 0 END),
-            sum(CASE WHEN {scored} THEN 1 ELSE 0 END),
+            sum(CASE WHEN {missing} AND {has_weight} THEN 1 ELSE 0 END), sum(CASE WHEN {scored} THEN 1 ELSE 0 END),
             sum({weight}) FILTER (WHERE {scored}), sum({weight} * {weight}) FILTER (WHERE {scored}),
             sum({weight} * {actual}) FILTER (WHERE {scored}),
             sum({weight} * ({predicted} - {actual})) FILTER (WHERE {scored})
         FROM predictions
     """)
-    rows, invalid, absent, examples, total, squared, actual_sum, error_sum = row
+    rows, invalid, absent, missing_examples, examples, total, squared, actual_sum, error_sum = row
     if not rows:
         raise UnprocessablePredictionsError("There is no row.")
     if invalid:
@@ -95,10 +98,11 @@ def read_predictions(
         predicted=predicted,
         weight=weight,
         scored=scored,
+        group=key_sql(group_name, types) if group_name else None,
         group_name=group_name,
         is_weighted=mapping.weight is not None,
         rows=rows,
-        missing=absent,
+        missing=missing_examples,
         examples=examples,
         total_weight=float(total),
         squared_weight=float(squared),

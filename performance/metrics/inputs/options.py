@@ -10,7 +10,8 @@ MAX_LABELS = 1000
 MAX_ID_LENGTH = 500  # characters of the id of an example, a query or a series
 MAX_K = 1000
 EXAMPLE_ID, SERIES_ID, QUERY_ID, GROUP = "example_id", "series_id", "query_id", "group"  # usual names of columns
-AVERAGINGS = ("binary", "macro", "weighted", "micro")
+BINARY = "binary"  # the averaging that takes the metrics of the positive class
+AVERAGINGS = (BINARY, "macro", "weighted", "micro")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import sql
-from performance.metrics.inputs.column_mapping import is_finite
+from performance.metrics.inputs.column_mapping import is_finite, key_sql
 from performance.metrics.inputs.options import MAX_ID_LENGTH
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
@@ -33,8 +33,8 @@ def negative(sql: str, column: str) -> RowCheck:
 
 
 def missing_id(name: str, types: Mapping[str, str], needed: str) -> RowCheck:
-    """Return the check for rows without an id in a column, which is null or NaN."""
-    column = sql.identifier(name)
+    """Return the check for rows without an id in a column, which is null, NaN or blank."""
+    column = key_sql(name, types)
     is_nan = f" OR NOT {is_finite(column)}" if types[name] in {"DOUBLE", "FLOAT"} else ""
     return RowCheck(f"({column} IS NULL{is_nan})", name, needed)
 
@@ -86,7 +86,7 @@ def first_error(engine: Engine, checks: Sequence[RowCheck]) -> UnprocessablePred
 
 def check_nested(engine: Engine, name: str, group_name: str, noun: str) -> None:
     """Check that all rows of each query or series are in one group. Raises `UnprocessablePredictionsError`."""
-    column, group = sql.identifier(name), sql.identifier(group_name)
+    column, group = (key_sql(each, engine.columns()) for each in (name, group_name))
     divided = engine.rows(f"""
         SELECT CAST(min({column}) AS VARCHAR) AS id FROM predictions
         GROUP BY {column} HAVING min({group}) < max({group}) ORDER BY id LIMIT 1

@@ -67,16 +67,30 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     class_metrics = {label: _class_metrics(found, label, effects) for label in counts.labels}
     if effects.reason:
         class_metrics = {label: _without_intervals(metrics, effects.reason) for label, metrics in class_metrics.items()}
+    sliced = slices.evaluate_slices(
+        engine,
+        columns.slices,
+        "classification",
+        lambda part: _measure_slice(part, problem),
+        where=f"{mapping.predicted} IS NOT NULL",
+        count=f"sum(CASE WHEN {mapping.weight_or_one} > 0 THEN 1 ELSE 0 END)",
+        labels=len(counts.labels),
+        has_unscored=counts.rows > counts.examples,
+    )
     return Evaluation(
         rows=counts.rows,
         sample_count=counts.examples,
-        missing_fraction=counts.missing / counts.rows,
+        missing_fraction=counts.missing_fraction,
         metrics={name: estimate.value for name, estimate in estimates.items()},
         confidence_intervals=_intervals(estimates, class_metrics),
         metrics_unavailable=unavailable_metrics(estimates),
         intervals_unavailable=unavailable_intervals(estimates),
         effective_sample_size=_effective_sample_size(found.matrix, effects),
-        warnings=[*_one_class_warnings(found.matrix), *_other_class_warnings(estimates["roc_auc"], positive)],
+        warnings=[
+            *_one_class_warnings(found.matrix),
+            *_other_class_warnings(estimates["roc_auc"], positive),
+            *sliced.warnings,
+        ],
         per_class={
             label: _values(metrics) | {"support": found.matrix.support(label)}
             for label, metrics in class_metrics.items()
@@ -93,15 +107,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
             positive=positive,
         ),
         curves=_curves(found.ranked, found.losses),
-        slices=slices.evaluate_slices(
-            engine,
-            columns.slices,
-            "classification",
-            lambda part: _measure_slice(part, problem),
-            where=f"{mapping.predicted} IS NOT NULL",
-            count=f"sum(CASE WHEN {mapping.weight_or_one} > 0 THEN 1 ELSE 0 END)",
-            labels=len(counts.labels),
-        ),
+        slices=sliced.slices,
     )
 
 

@@ -79,8 +79,12 @@ def _missing_warnings(fraction: float) -> list[EvaluationWarning]:
 
 
 def _check_column_names(engine: Engine) -> None:
-    """Check that column names are short enough to store. Raises `UnprocessablePredictionsError`."""
+    """Check that column names can be stored. Raises `UnprocessablePredictionsError`."""
     for name in engine.columns():
+        if "\0" in name:
+            raise UnprocessablePredictionsError(
+                f"The name of the column {name[:40]!r} contains a NUL character, which cannot be stored."
+            )
         if len(name) > MAX_COLUMN_NAME_LENGTH:
             raise UnprocessablePredictionsError(
                 f"The name of the column {name[:40]!r}… has {len(name):,} characters; "

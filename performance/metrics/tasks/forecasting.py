@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
-from performance.metrics.inputs.column_mapping import MAX_WHOLE_NUMBER, find_column, is_finite, number_sql
+from performance.metrics.inputs.column_mapping import MAX_WHOLE_NUMBER, find_column, is_finite, key_sql, number_sql
 from performance.metrics.inputs.numeric_predictions import NumericPredictions, read_predictions
 from performance.metrics.inputs.options import SERIES_ID, Columns, Options
 from performance.metrics.inputs.row_checks import MAX_MAGNITUDE, RowCheck
-from performance.metrics.inputs.sql import identifier, number_literal
+from performance.metrics.inputs.sql import number_literal
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.slices import Sample
 from performance.metrics.statistics import residual_plots, residuals
@@ -37,11 +37,19 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     scale = find_column(columns.scale, SCALE, types)
     losses = measure_losses(engine, predictions, series)
     estimates = name_alternatives({**losses.estimates(), "mase": _mase(engine, predictions, series, scale)})
+    sliced = slices.evaluate_slices(
+        engine,
+        columns.slices,
+        "forecasting",
+        lambda part: _measure_slice(part, columns, series),
+        where=predictions.scored,
+        has_unscored=predictions.rows > predictions.examples,
+    )
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
         effective_sample_size=losses.scores["mae"].deviations.size,
-        missing_fraction=predictions.missing / predictions.rows,
+        missing_fraction=predictions.missing_fraction,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
         metrics_unavailable=unavailable_metrics(estimates),
@@ -49,13 +57,8 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         per_class=_by_horizon(engine, predictions, columns, types),
         curves=residual_plots.curves(engine, predictions),
-        slices=slices.evaluate_slices(
-            engine,
-            columns.slices,
-            "forecasting",
-            lambda part: _measure_slice(part, columns, series),
-            where=predictions.scored,
-        ),
+        slices=sliced.slices,
+        warnings=sliced.warnings,
     )
 
 
@@ -123,7 +126,7 @@ def measure_losses(engine: Engine, predictions: NumericPredictions, series: str 
         weight=predictions.weight,
         total=predictions.total_weight,
         source=source,
-        by=predictions.group or (identifier(series) if series else ""),
+        by=predictions.group or (key_sql(series, engine.columns()) if series else ""),
     )
     return Losses(**by_name, scores=scores)
 
@@ -150,13 +153,14 @@ def _mase(engine: Engine, predictions: NumericPredictions, series: str | None, s
     types = engine.columns()
     scale = number_sql(scale_name, types)
     least = number_literal(1 / MAX_MAGNITUDE)
-    group = predictions.group or (identifier(series) if series else "0")
+    unit = key_sql(series, types) if series else "0"
+    group = predictions.group or unit
     by_series = f"""
-        SELECT {f"CAST(min({identifier(series)}) AS VARCHAR)" if series else "''"} AS id, min({group}) AS cluster,
+        SELECT {f"CAST(min({unit}) AS VARCHAR)" if series else "''"} AS id, min({group}) AS cluster,
             sum({predictions.weight} * {_losses(predictions)["absolute"]}) / sum({predictions.weight}) AS error,
             min({scale}) AS scale,
             bool_and({is_finite(scale)} AND {scale} >= 0) AND min({scale}) = max({scale}) AS valid
-        FROM predictions WHERE {predictions.scored} {f"GROUP BY {identifier(series)}" if series else ""}
+        FROM predictions WHERE {predictions.scored} {f"GROUP BY {unit}" if series else ""}
     """
     [[invalid, constant, example, mean]] = engine.rows(f"""
         SELECT sum(CASE WHEN coalesce(valid, FALSE) THEN 0 ELSE 1 END),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import label_counts
-from performance.metrics.inputs.sql import identifier
+from performance.metrics.inputs.column_mapping import id_sql
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import losses, roc_sql
 from performance.metrics.statistics.clusters import (
@@ -51,7 +51,7 @@ def measure_groups(engine: Engine, found: SufficientStatistics) -> GroupEffects:
     if found.problem.group is None:
         return NO_GROUPS
     mapping = found.problem.mapping
-    expression = f"CAST({identifier(found.problem.group)} AS VARCHAR)"
+    expression = id_sql(found.problem.group, engine.columns())
     if len(found.counts.labels) > MAX_CLASSES:
         return GroupEffects(reason=MANY_CLASSES.format(MAX_CLASSES))
     clusters, sums = matrix_sums(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from performance.metrics import slices
 from performance.metrics.engines.base import Engine
 from performance.metrics.inputs import row_checks
-from performance.metrics.inputs.column_mapping import find_column, number_sql, require_columns
+from performance.metrics.inputs.column_mapping import find_column, key_sql, number_sql, require_columns
 from performance.metrics.inputs.options import GROUP, QUERY_ID, Columns, Options
 from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
@@ -38,7 +38,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     query_name, score_name = columns.query or QUERY, columns.score or SCORE
     require_columns(types, [query_name, columns.relevance, score_name])
     group_name = find_column(columns.group, GROUP, types)
-    query = identifier(query_name)
+    query = key_sql(query_name, types)
     relevance, score = number_sql(columns.relevance, types), number_sql(score_name, types)
     checks = [
         row_checks.missing_id(query_name, types, "a query"),
@@ -51,7 +51,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     rows = _check(engine, checks)
     if group_name:
         row_checks.check_nested(engine, query_name, group_name, "query")
-    queries = query_metrics(query, relevance, score, options.k, identifier(group_name) if group_name else "0")
+    queries = query_metrics(query, relevance, score, options.k, key_sql(group_name, types) if group_name else "0")
     for attribute in columns.slices:
         _check_same_value(engine, attribute, query)
     grouped = group_name is not None
@@ -71,7 +71,7 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
             "ranking",
             lambda part: _measure_slice(part, queries, grouped=grouped),
             count=f"count(DISTINCT {query})",
-        ),
+        ).slices,
     )
 
 

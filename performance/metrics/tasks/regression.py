@@ -40,24 +40,27 @@ def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
     predictions = read_predictions(engine, columns, options)
     losses = measure_losses(engine, predictions)
     estimates = name_alternatives(_estimates(engine, predictions, losses))
+    sliced = slices.evaluate_slices(
+        engine,
+        columns.slices,
+        "regression",
+        lambda part: _measure_slice(part, columns),
+        where=predictions.scored,
+        has_unscored=predictions.rows > predictions.examples,
+    )
     return Evaluation(
         rows=predictions.rows,
         sample_count=predictions.examples,
         effective_sample_size=losses.scores["bias"].deviations.size,
-        missing_fraction=predictions.missing / predictions.rows,
+        missing_fraction=predictions.missing_fraction,
         metrics={name: each.value for name, each in estimates.items()},
         confidence_intervals=known_intervals(estimates),
         metrics_unavailable=unavailable_metrics(estimates),
         intervals_unavailable=unavailable_intervals(estimates),
         residuals=worst_examples.worst_residuals(engine, columns, predictions),
         curves=residual_plots.curves(engine, predictions),
-        slices=slices.evaluate_slices(
-            engine,
-            columns.slices,
-            "regression",
-            lambda part: _measure_slice(part, columns),
-            where=predictions.scored,
-        ),
+        slices=sliced.slices,
+        warnings=sliced.warnings,
     )
 
 

@@ -145,6 +145,17 @@ def test_examples_of_the_training_data_are_counted(editor: User) -> None:
     assert [each["code"] for each in detail.warnings] == ["train_overlap", "changed_metrics"]  # than the imported ones
 
 
+def test_rows_of_weight_0_dilute_no_overlap(editor: User) -> None:
+    evaluated(editor, dataset_split="train")
+    rows = [*(f"{at},yes,yes,1" for at in (1, 2, 5, 6)), *(f"{at},yes,yes,0" for at in range(7, 207)), "3,yes,yes,0"]
+
+    evaluated(editor, "\n".join(["example_id,actual,predicted,weight", *rows]).encode())
+
+    detail = MetricSnapshot.objects.get(source="computed", dataset_split="test").detail
+    assert detail.train_overlap == 0.5
+    assert "2 of 4 examples (50.0%)" in next(each["detail"] for each in detail.warnings if each["code"] != "one_class")
+
+
 def test_the_overlap_is_unknown_if_an_example_has_no_id(editor: User) -> None:
     evaluated(editor, dataset_split="train")
 

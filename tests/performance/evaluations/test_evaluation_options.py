@@ -12,7 +12,7 @@ from performance.evaluations.models import EvaluationJob
 from performance.snapshots.models import MetricSnapshot
 from tests.api import Caller, faults, refusal
 from tests.factories import completed_version
-from tests.performance.evaluations.uploads import GOOD, evaluated, upload
+from tests.performance.evaluations.uploads import GOOD, evaluated, parquet, upload
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("finished_uploads_are_deleted")]
 
@@ -55,6 +55,51 @@ def test_a_declared_positive_class_holds_for_every_upload(editor: User, model: R
     answer = upload(editor, positive_class="yes")
     assert refusal(answer) == (400, "invalid_body")
     assert "declares the positive class 'no', not 'yes'" in answer.json()["detail"]
+
+
+# The model finds no positive: with another label somewhere, averages over classes would hide it.
+ALL_NEGATIVE = [("1", "0")] * 5 + [("0", "0")] * 95
+STRAY = [
+    ({"actual": ["0"], "predicted": ["x"]}, {}),
+    ({"actual": ["x"], "predicted": ["0"]}, {}),
+    ({"score_0": [1.0] * 100, "score_1": [0.0] * 100, "score_x": [0.0] * 100}, {}),
+    ({"p": [0.5] * 100, "q": [0.0] * 100}, {"scores": {"0": "p", "1": "p", "x": "q"}}),
+]
+
+
+def all_negative(more: dict[str, list[Any]]) -> bytes:
+    """Return predictions of the negative class alone, with more rows of labels or more columns."""
+    table = {"actual": [actual for actual, _ in ALL_NEGATIVE], "predicted": [label for _, label in ALL_NEGATIVE]}
+    return parquet({**more, **{name: [*cells, *more.get(name, [])] for name, cells in table.items()}})
+
+
+@pytest.mark.parametrize(("more", "columns"), STRAY)
+def test_another_label_does_not_replace_the_declared_positive_class_by_averages(
+    editor: User, more: dict[str, list[Any]], columns: dict[str, Any]
+) -> None:
+    content, named = all_negative(more), json.dumps(columns)
+    assert evaluated(editor, content, "p.parquet", columns=named)["snapshot"]["metrics"]["f1_score"] > 0.9
+    RegisteredModel.objects.update(positive_class="1")
+
+    problem = evaluated(editor, content, "p.parquet", columns=named)["problem"]
+
+    assert (problem["status"], problem["code"]) == (422, "unprocessable_predictions")
+    assert "There are 3 classes, '0', '1', 'x', so '1' cannot be the positive one of two." in problem["detail"]
+    assert evaluated(editor, all_negative({}), "p.parquet")["snapshot"]["metrics"]["f1_score"] == 0
+
+
+@pytest.mark.parametrize("averaging", ["macro", "weighted", "micro"])
+def test_a_declared_positive_class_allows_no_average_over_classes(
+    editor: User, model: RegisteredModel, averaging: str
+) -> None:
+    assert upload(editor, averaging=averaging).status_code == 202
+    RegisteredModel.objects.update(positive_class="yes")
+
+    answer = upload(editor, averaging=averaging)
+
+    assert faults(answer) == [("averaging", "contradicts_model")]
+    assert "declares the positive class 'yes'" in answer.json()["detail"]
+    assert upload(editor, averaging="binary").status_code == 202
 
 
 def test_an_evaluation_takes_columns_and_options(editor: User) -> None:

@@ -1,5 +1,6 @@
 """A hostile upload gets a clear problem. It leaves no snapshot and no file, and harms neither service nor worker."""
 
+import io
 import json
 import random
 from pathlib import Path
@@ -105,6 +106,41 @@ def test_a_file_that_expands_to_two_gigabytes_is_refused(editor: User) -> None:
 )
 def test_what_is_no_table_of_predictions_is_refused(editor: User, content: bytes, told: str) -> None:
     assert told in refused(editor, content)
+
+
+def with_names(*names: str) -> bytes:
+    """Return a Parquet file with columns of these names, all with the same labels."""
+    table = pyarrow.table([["a", "b"]] * len(names), names=names)
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(table, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("actual", "predicted", ""), "without a name"),
+        (("", "", "actual", "predicted"), "without a name"),
+        (("",), "without a name"),
+        (("actual", "predicted", "score_\0"), "NUL"),
+        (("actual", "predicted", "x" * 201), "201 characters"),
+        (("actual", "predicted", "actual"), "two columns"),
+    ],
+)
+def test_a_column_of_parquet_whose_name_cannot_be_kept_is_refused(
+    editor: User, names: tuple[str, ...], told: str
+) -> None:
+    assert told in refused(editor, with_names(*names))
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "\n", '"', "'", "`", "a.b", ".", "*", "a;b", "--", "score_", "é\u0301", "source"]
+)
+def test_a_column_of_parquet_may_have_an_odd_name(editor: User, name: str) -> None:
+    done = evaluated(editor, with_names(name, "actual", "predicted"), "predictions.parquet")
+
+    assert done["state"] == "succeeded", done
+    assert done["snapshot"]["metrics"]["accuracy"] == 1
 
 
 def test_numbers_past_a_double_are_refused(editor: User, model: RegisteredModel) -> None:

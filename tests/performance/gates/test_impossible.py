@@ -118,6 +118,10 @@ def test_a_pin_that_contradicts_the_model_is_refused(ada: Caller, model: Registe
         ada.post("/models/mdl-7f3a19bc92/performance/gate", other),
     ):
         assert faults(answer) == [("evaluation.positive_class", "contradicts_model")]
+    weighted = {"evaluation": {"averaging": "weighted"}, "rules": [rule("recall")]}
+    assert faults(ada.put("/models/mdl-7f3a19bc92/gate-policy", weighted)) == [
+        ("evaluation.averaging", "contradicts_model")
+    ]
     assert not GatePolicy.objects.exists()
     assert ada.put("/models/mdl-7f3a19bc92/gate-policy", same).status_code == 201
     assert ada.put("/organizations/acme/gate-policy", other).status_code == 201

@@ -76,6 +76,21 @@ def test_groups_alone_are_said_to_differ(pipeline: Pipeline) -> None:
     assert "They were measured on different examples, weights or groups." in rule["detail"]
 
 
+@pytest.mark.parametrize("left_out", ["", "1,0"])
+def test_a_slice_does_not_pass_by_being_left_out(pipeline: Pipeline, left_out: str) -> None:
+    rows = [f"{at},{at % 2},{at % 2},1,de" for at in range(100)]
+    hidden = [f"{at},{at % 2},{left_out or ',1'},fr" for at in range(100, 200)]
+    content = "\n".join(["example_id,actual,predicted,weight,country", *rows, *hidden]).encode()
+    pipeline.version(content, "--allow-missing", columns='{"slices": ["country"]}')
+    worst = {"metric": "worst_slice.country.accuracy", "operator": ">=", "threshold": 0.8}
+
+    verdict = pipeline.judge(worst, {**worst, "min_sample_count": 50})
+
+    assert statuses(verdict) == ["missing", "passed"]
+    assert "The slice country='fr' has none. None of its rows has a prediction" in verdict["rules"][0]["detail"]
+    assert any("'fr' (100)" in warning for warning in verdict["warnings"])
+
+
 def test_a_test_set_without_its_hard_examples_is_not_the_same(pipeline: Pipeline) -> None:
     def predictions(of_hard: str) -> bytes:
         rows = (f"{at},{at % 2},{of_hard if at < 40 else at % 2}" for at in range(400))

@@ -202,6 +202,29 @@ REFUSED: list[tuple[str, str, str, str]] = [
 ]
 
 
+def test_a_classification_report_is_of_the_positive_class_that_the_model_declares(
+    import_: Import, tmp_path: Path
+) -> None:
+    import_("sklearn-report", FILES / "sklearn-report.json", "--model", "churn")
+    RegisteredModel.objects.update(positive_class="yes")
+
+    import_("sklearn-report", FILES / "sklearn-report.json", "--model", "churn")
+
+    report = json.loads((FILES / "sklearn-report.json").read_text())
+    metrics, custom, _ = numbers("churn")["ver-00002", "test", ""]
+    assert metrics == {"accuracy": 0.85, "precision": 0.9, "recall": 9 / 11, "f1_score": 6 / 7}
+    assert custom["macro_recall"] == report["macro avg"]["recall"]
+    details = MetricSnapshot.objects.get(version__number=2).details
+    assert (details.averaging, details.positive_class) == ("binary", "yes")
+    report["maybe"] = report["no"]
+    (tmp_path / "three.json").write_text(json.dumps(report))
+    with pytest.raises(CommandError, match="per_class"):
+        import_("sklearn-report", tmp_path / "three.json", "--model", "churn")
+    RegisteredModel.objects.update(positive_class="other")
+    with pytest.raises(CommandError, match="evaluation_options.averaging"):
+        import_("sklearn-report", FILES / "sklearn-report.json", "--model", "churn")
+
+
 def test_what_cannot_be_read_is_named_by_file_and_place_and_nothing_is_stored(import_: Import, tmp_path: Path) -> None:
     for format, name, content, message in REFUSED:
         file = tmp_path / name

@@ -139,6 +139,8 @@ def test_a_declared_positive_class_holds(version: list[str], capsys: pytest.Capt
     assert json.loads(run(capsys, *version, TEST, "--json", "--dry-run"))["positive_class"] == "benign"
     with pytest.raises(CommandError, match="declares the positive class 'benign', not 'malignant'"):
         run(capsys, *version, TEST, "--positive-class", "malignant")
+    with pytest.raises(CommandError, match="so its averaging is `binary`"):
+        run(capsys, *version, TEST, "--averaging", "weighted")
 
 
 def test_examples_may_repeat_in_groups(version: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,13 @@ def test_a_named_column_that_is_missing_is_refused(
     assert refused.value.column == name
 
 
+EXCLUDED = {
+    "weight": ["actual", "predicted"],
+    "group": ["actual", "predicted", "weight"],
+    "example_id": ["actual", "predicted", "weight"],
+}
+
+
 @pytest.mark.parametrize(
     ("task", "columns", "named", "column"),
     [
@@ -52,18 +59,52 @@ def test_a_named_column_that_is_missing_is_refused(
         ("classification", {"actual": [0, 1], "predicted": [0, 1]}, {"scores": {"1": "actual"}}, "actual"),
         ("regression", NUMBERS, {"predicted": "actual"}, "actual"),
         ("ranking", ITEMS, {"score": "relevance"}, "relevance"),
+        *(
+            (task, {**NUMBERS, "series_id": ["s", "t"], "weight": [1.0, 0.5]}, {role: column}, column)
+            for task in ("classification", "regression", "forecasting")
+            for role, columns in EXCLUDED.items()
+            for column in columns
+        ),
+        ("regression", {"weight": [1.0, 2.0], "predicted": [1.0, 2.0]}, {"actual": "weight"}, "weight"),
+        ("classification", {**NUMBERS, "score": [0.5, 0.25]}, {"weight": "score"}, "score"),
+        ("classification", {**NUMBERS, "score_2": [0.5, 0.25]}, {"weight": "score_2"}, "score_2"),
+        ("classification", {**NUMBERS, "p": [0.5, 0.25]}, {"weight": "p", "scores": {"2": "p"}}, "p"),
+        ("forecasting", {**NUMBERS, "series_id": [1, 2]}, {"weight": "series_id"}, "series_id"),
+        ("ranking", ITEMS, {"query": "relevance"}, "relevance"),
+        ("ranking", ITEMS, {"group": "score"}, "score"),
     ],
 )
-def test_one_column_cannot_be_both_truth_and_prediction(
+def test_one_column_cannot_be_of_two_kinds(
     tmp_path: Path, task: str, columns: dict[str, Any], named: dict[str, Any], column: str
 ) -> None:
-    """Every prediction would be right, and pass any gate."""
+    """Every prediction would be right, or those that are would count more, and pass any gate."""
     write_parquet(tmp_path / "predictions.parquet", columns)
 
     with pytest.raises(UnprocessablePredictionsError, match=f"The column '{column}' is both") as refused:
         evaluate(read_file(tmp_path / "predictions.parquet"), task, parse_columns(named), Options())
 
     assert refused.value.column == column
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "named"),
+    [
+        ("regression", {**NUMBERS, "id": [1, 2]}, {"example_id": "id", "group": "id"}),
+        ("forecasting", {**NUMBERS, "id": [1, 2]}, {"series": "id", "group": "id"}),
+        ("ranking", ITEMS, {"group": "query_id"}),
+        ("classification", {"score_band": ["a", "b"], "predicted": ["a", "b"]}, {"actual": "score_band"}),
+        ("classification", {"actual": [0, 1], "predicted": [0, 1]}, {"score": "predicted"}),
+        ("regression", {**NUMBERS, "country": ["CH", "FR"]}, {"group": "country", "slices": ["country", "actual"]}),
+    ],
+)
+def test_one_column_may_have_several_roles_of_a_kind(
+    tmp_path: Path, task: str, columns: dict[str, Any], named: dict[str, Any]
+) -> None:
+    write_parquet(tmp_path / "predictions.parquet", columns)
+
+    found = evaluate(read_file(tmp_path / "predictions.parquet"), task, parse_columns(named), Options())
+
+    assert found.evaluation_options["columns"].items() >= named.items()  # type: ignore[attr-defined]
 
 
 def test_forecast_columns_may_have_other_names(tmp_path: Path) -> None:

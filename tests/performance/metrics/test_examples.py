@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from performance.metrics.inputs.options import Columns, Options
+from performance.metrics.result import UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
 from tests.performance.metrics.tables import EACH_EVALUATES, read_file, write_parquet
 
@@ -75,14 +76,15 @@ def test_the_digest_depends_on_every_value_of_the_examples(tmp_path: Path, task:
     changed = [{**table, name: [_other(table[name]), *table[name][1:]]} for name in identifying]
     repeated = {name: [*values, values[0]] for name, values in table.items()}
 
-    found = [digest(tmp_path, task, each, **_grouped(each)) for each in (table, *changed, repeated)]
+    found = [digest(tmp_path, task, _in_one_group(each)) for each in (table, *changed, repeated)]
 
     assert len(set(found)) == len(found)
 
 
-def _grouped(table: dict[str, Any]) -> dict[str, str]:
+def _in_one_group(table: dict[str, Any]) -> dict[str, Any]:
     """Say that examples repeat, as some of the changed ones do."""
-    return {"group": "predicted"} if "example_id" in table and "group" not in table else {}
+    is_missing = "example_id" in table and "group" not in table
+    return {**table, "group": ["x"] * len(table["example_id"])} if is_missing else table
 
 
 def _other(values: list[Any]) -> Any:
@@ -105,6 +107,28 @@ def test_examples_have_no_digest_unless_each_has_an_id(tmp_path: Path, ids: list
     assert digest(tmp_path, task, table, "csv") is None
     assert digest(tmp_path, task, {**table, "example_id": [1.0, math.nan, 2.0]}) is None
     assert digest(tmp_path, task, {**table, "example_id": [1, 2, 3]})
+
+
+@pytest.mark.parametrize(("ids", "named"), [(["a", "b", "b"], "b"), ([1.0, 2.0, 2.0], "2"), ([1, 2, 2], "2")])
+@pytest.mark.parametrize("task", ["classification", "regression", "forecasting"])
+def test_copies_of_an_example_in_groups_of_their_own_are_refused(
+    tmp_path: Path, task: str, ids: list[Any], named: str
+) -> None:
+    """They would count as independent examples."""
+    table = {"example_id": ids, "actual": [1, 0, 0], "predicted": [1, 0, 0], "series_id": ["s", "t", "u"]}
+
+    with pytest.raises(UnprocessablePredictionsError, match=f"Row 2 has the example_id '{named}'.* 'group'") as refused:
+        digest(tmp_path, task, {**table, "group": ["x", "y", "z"]})
+
+    assert (refused.value.column, refused.value.row) == ("example_id", 2)
+    assert digest(tmp_path, task, {**table, "group": ["x", "y", "y"]})
+    assert digest(tmp_path, task, {**table, "group": [1, 2, 2.0]}, "csv")
+
+
+def test_an_example_may_be_a_group_of_its_own(tmp_path: Path) -> None:
+    table = {"example_id": ["a", "b", "b"], "actual": [1, 0, 0], "predicted": [1, 0, 0]}
+
+    assert digest(tmp_path, "classification", table, group="example_id")
 
 
 def test_truth_values_are_the_numbers_that_they_may_be_read_as(tmp_path: Path) -> None:

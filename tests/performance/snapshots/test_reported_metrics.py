@@ -140,6 +140,35 @@ def test_the_positive_class_that_the_model_declares_holds(ed: Caller, model: Reg
     assert faults(answer) == [("evaluation_options.positive_class", "contradiction")]
 
 
+THREE: dict[str, Any] = {"labels": ["no", "x", "yes"], "counts": [[94, 1, 0], [0, 0, 0], [4, 1, 0]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"evaluation_options": {"averaging": "weighted"}}, "evaluation_options.averaging"),
+        ({"metrics": {"accuracy": 0.94}, "confusion_matrix": THREE}, "evaluation_options.averaging"),
+        ({"per_class": {label: {"recall": 0.5} for label in THREE["labels"]}}, "per_class"),
+        ({"per_class": {label: {"recall": 0.5} for label in ("no", "x")}}, "per_class"),
+    ],
+)
+def test_averages_over_classes_are_refused_if_the_model_declares_its_positive_class(
+    ed: Caller, model: RegisteredModel, change: dict[str, Any], field: str
+) -> None:
+    send_report(ed, {**GOOD, **change})
+    RegisteredModel.objects.filter(pk=model.pk).update(positive_class="yes")
+
+    assert faults(ed.post(SNAPSHOTS, {**GOOD, **change})) == [(field, "contradiction")]
+
+
+def test_a_report_by_the_declared_positive_class_is_binary(ed: Caller, model: RegisteredModel) -> None:
+    RegisteredModel.objects.filter(pk=model.pk).update(positive_class="yes")
+
+    assert send_report(ed, GOOD)["evaluation_options"] == {"positive_class": "yes", "averaging": "binary"}
+    weighted = {"metrics": {"recall": 0.936}}  # of the two classes; that of the positive one is .6
+    assert faults(ed.post(SNAPSHOTS, {**WITH_MATRIX, **weighted})) == [("metrics.recall", "contradiction")]
+
+
 def test_a_report_is_refused_if_the_declared_class_changes_meanwhile(
     ed: Caller, model: RegisteredModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

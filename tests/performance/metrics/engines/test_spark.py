@@ -165,3 +165,19 @@ def test_slices_are_those_of_duckdb(compare: Compare) -> None:
         *(("size", value) for value in ("1", "2.5", "(missing)", "3")),
     }
     assert compare(regression.evaluate, {"actual": [1.0], "predicted": [2.0]}, Columns(slices=["country"]))["refused"]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_rows_that_are_left_out_are_those_of_duckdb(compare: Compare, task: str) -> None:
+    columns = {
+        "country": ["de", "de", "fr", "fr", "nz", "ch"] * 10,
+        "actual": [0, 1, 1, 0, 1, 0] * 10,
+        "predicted": [0, 1, None, None, 1, 1] * 10,
+        "weight": [1.0, 1.0, 1.0, 0.5, 0.0, 1.0] * 10,
+    }
+    found = compare(
+        partial(evaluate_task, task), columns, Columns(slices=["country"]), intervals=ROUNDED, allow_missing=True
+    )
+
+    assert (found["missing_fraction"], found["sample_count"]) == (0.4, 30)
+    assert [each["value"] for each in found["slices"] if each["sample_count"] == 0] == ["fr", "nz"]

@@ -17,6 +17,7 @@ from performance.metrics.engines.spark import Spark
 from performance.metrics.inputs.column_mapping import is_finite, is_missing, number_sql, value_sql
 from performance.metrics.inputs.options import Columns
 from performance.metrics.tasks import classification, ranking, regression
+from tests.performance.metrics import test_ids
 from tests.performance.metrics.engines.agreement import ROUNDED, Compare, assert_close, evaluate_task, written
 from tests.performance.metrics.tables import Evaluate
 
@@ -44,6 +45,25 @@ def test_spark_trims_blanks(compare: Compare) -> None:
     found = compare(classification.evaluate, {"actual": [" a", "b\n", "", " "], "predicted": ["a\t", "b", "", "\r\n"]})
 
     assert found["confusion_matrix"] == {"labels": ["", "a", "b"], "counts": [[2, 0, 0], [0, 1, 0], [0, 0, 1]]}
+
+
+@pytest.mark.parametrize(("task", "values", "ids"), test_ids.TASKS)
+def test_spark_trims_ids(compare: Compare, task: str, values: dict[str, list[Any]], ids: dict[str, int]) -> None:
+    rows = test_ids.ROWS
+    spelt = {name: test_ids.spelt([at * count // rows for at in range(rows)]) for name, count in ids.items()}
+
+    found = compare(partial(evaluate_task, task), {**values, **spelt}, intervals=ROUNDED)
+
+    assert found["examples_digest"]
+    blank = {name: [*cells[:-1], " \u00a0"] for name, cells in spelt.items()}
+    assert "refused" in compare(partial(evaluate_task, task), {**values, **spelt, **blank}, intervals=ROUNDED)
+
+
+def test_spark_keeps_long_decimals_apart(compare: Compare) -> None:
+    ids = pa.array([Decimal(str(10**37 + at)) for at in range(3)], pa.decimal128(38))
+    table = {"example_id": ids, "actual": [1.0, 2.0, 3.0], "predicted": [1.0, 2.0, 2.0]}
+
+    assert compare(partial(evaluate_task, "regression"), table)["examples_digest"]
 
 
 TYPED: list[tuple[Any, Any, Any]] = [

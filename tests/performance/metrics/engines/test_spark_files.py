@@ -34,6 +34,17 @@ def test_spark_refuses_a_repeated_example_with_its_row(compare: Compare) -> None
     table = {"example_id": ["x", "y", "z", "y"], "actual": [1, 2, 3, 4], "predicted": [1, 2, 3, 4]}
 
     assert compare(partial(evaluate_task, "regression"), table)["row"] == 2
+    assert compare(partial(evaluate_task, "regression"), {**table, "group": [1, 2, 3, 4]})["row"] == 2
+    assert compare(partial(evaluate_task, "regression"), {**table, "group": [1, 2, 3, 2]})["examples_digest"]
+
+
+@pytest.mark.parametrize("names", [["", "actual", "predicted"], ["actual", "predicted", ""]])
+def test_spark_takes_a_column_without_a_name_for_the_index_or_refuses_it(
+    compare: Compare, tmp_path: Path, names: list[str]
+) -> None:
+    pq.write_table(pa.table([["a", "b"]] * 3, names=names), tmp_path / "p.parquet")
+
+    assert ("refused" in compare(classification.evaluate, [tmp_path / "p.parquet"])) == (names[0] != "")
 
 
 def test_spark_names_the_first_invalid_row_of_several_files(compare: Compare, tmp_path: Path) -> None:
