@@ -56,6 +56,15 @@ def averaged_contradictions(
             yield f"metrics.{name}", "contradiction", detail
 
 
+def likely_averaging(options: Mapping[str, object], per_class: Mapping[str, object]) -> object:
+    """Return how the metrics of classes were averaged, `None` if that is unknown.
+
+    With a positive class, of which at most one other class is known, they are that class's.
+    """
+    binary = "binary" if "positive_class" in options and len(per_class) <= 2 else None
+    return options.get("averaging", binary)
+
+
 def impossible_values(
     task_type: TaskType,
     metrics: Mapping[str, float],
@@ -97,7 +106,12 @@ def _agree(reported: float, computed: float) -> bool:
     return abs(reported - computed) <= _rounding(reported) + SLACK * max(1.0, abs(computed))
 
 
+def common_unit(*reported: float) -> float:
+    """Return the unit of the last decimal of values that were rounded alike: of the one with the most decimals."""
+    decimals = (-int(Decimal(repr(each)).as_tuple().exponent) for each in reported)
+    return 10.0 ** -max(*decimals, FEWEST_DECIMALS)
+
+
 def _rounding(reported: float) -> float:
     """Return by how much a reported value may have been rounded."""
-    decimals = max(-int(Decimal(repr(reported)).as_tuple().exponent), FEWEST_DECIMALS)
-    return 0.5 * 10.0**-decimals + SLACK * abs(reported)
+    return 0.5 * common_unit(reported) + SLACK * abs(reported)

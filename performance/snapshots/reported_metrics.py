@@ -8,21 +8,25 @@ from models_registry.api.field_errors import FieldError
 from models_registry.api.fields import MAX_QUOTED_NAME
 from models_registry.task_types.base import Metric, TaskType
 from performance.metrics.inputs.labels import canonical_label
-from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument
+from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument, EvaluationWarning
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
 from performance.snapshots.contradictions import (
     averaged_contradictions,
     class_contradictions,
+    common_unit,
     contradictions,
     impossible_values,
+    likely_averaging,
 )
+from performance.snapshots.interval_checks import is_wide_enough, least_interval, unchecked_warning
 from performance.snapshots.reported_matrices import (
     MAX_LISTED_LABELS,
     SUPPORT,
     averaged,
     averagings,
+    delta_intervals,
     estimates,
     of_all_classes,
     of_each_class,
@@ -30,8 +34,9 @@ from performance.snapshots.reported_matrices import (
 
 REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
+COMPUTED_ELSE = "Leave it out, and the service computes the interval."
+NOT_COMPUTED_ELSE = "Leave it out, or upload the predictions."
 MAX_ERROR = 1e150  # whose square is finite
-NARROWEST = 0.25  # width of a proportion's reported interval, as a share of that which follows from the examples
 
 
 @dataclass(slots=True)
@@ -41,6 +46,7 @@ class ReportedMetrics:
     `per_class` holds metrics by label, then by name. Intervals and standard errors have the names that gates use, such
     as `recall` or `per_class.LABEL.recall`. `options` says how the metrics were computed, such as `averaging`.
     `derived` holds the intervals that follow from the confusion matrix or the number of examples, by the same names.
+    Reported ones are compared with those in `expected` if there is one, as derived ones may be wide on purpose.
     """
 
     metrics: dict[str, float]
@@ -52,6 +58,8 @@ class ReportedMetrics:
     options: dict[str, Any] = field(default_factory=dict)
     intervals_unavailable: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Interval] = field(default_factory=dict)
+    expected: dict[str, Interval] = field(default_factory=dict)
+    warnings: list[EvaluationWarning] = field(default_factory=list)
 
     def values(self) -> dict[str, float]:
         """Return all values that may have an interval, by the names that gates use."""
@@ -144,6 +152,7 @@ def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) ->
     if len(matrix.labels) <= MAX_CLASSES:
         reported.per_class = {label: {**each, **reported.per_class.get(label, {})} for label, each in classes.items()}
     _add_intervals(reported, estimates(matrix, averaging))
+    reported.expected = delta_intervals(matrix, averaging, [*reported.intervals, *reported.standard_errors])
     return []
 
 
@@ -190,7 +199,7 @@ def _complete_intervals(
             interval = wilson(values[metric.name], reported.sample_count)
             if interval is not None:
                 reported.derived.setdefault(metric.name, interval)
-    errors += _check_widths(metrics, reported)
+    errors = errors or [*_check_widths(metrics, reported)]
     reported.intervals = {**reported.derived, **reported.intervals}
     without = values.keys() - reported.intervals.keys()
     reported.intervals_unavailable = {
@@ -229,27 +238,39 @@ def _check_intervals(
 
 
 def _check_widths(metrics: Mapping[str, Metric], reported: ReportedMetrics) -> Iterator[FieldError]:
-    """Yield an error for each reported interval of a proportion that claims far more than its examples can say.
+    """Yield an error for each reported interval that claims far more than its examples can say.
 
-    Intervals of other metrics are no yardstick: those of averages over classes are wide on purpose.
+    There is a warning of those about which the examples say nothing.
     """
-    proportions = ((name, derived) for name, derived in reported.derived.items() if _is_proportion(metrics, name))
-    for name, derived in proportions:
-        found = reported.intervals.get(name, derived)
-        if found.upper - found.lower >= NARROWEST * (derived.upper - derived.lower):
-            continue
-        where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
-        detail = (
-            f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples imply "
-            f"{derived.lower:.6g} to {derived.upper:.6g}. Leave it out, and the service computes the interval."
-        )
-        yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
+    values = reported.values()
+    unchecked: list[str] = []
+    for name, found in reported.intervals.items():
+        expected = _expected_interval(reported, name, values[name], found)
+        if expected is None:
+            unchecked.append(name)
+        elif not is_wide_enough(metrics[name.rpartition(".")[2]], values[name], found, expected):
+            where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
+            detail = (
+                f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples imply "
+                f"{expected.lower:.6g} to {expected.upper:.6g}. "
+                f"{COMPUTED_ELSE if name in reported.derived else NOT_COMPUTED_ELSE}"
+            )
+            yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
+    if unchecked:
+        reported.warnings.append(unchecked_warning(unchecked, reported.sample_count))
 
 
-def _is_proportion(metrics: Mapping[str, Metric], name: str) -> bool:
-    """Return whether the metric is a share of examples that are counted: of all, or of one class."""
-    kind, _, rest = name.partition(".")
-    return rest.rpartition(".")[2] == "recall" if kind == "per_class" else metrics[name].is_proportion
+def _expected_interval(reported: ReportedMetrics, name: str, value: float, found: Interval) -> Interval | None:
+    """Return the interval with which a reported one is compared, `None` if nothing says how wide it must be."""
+    if known := reported.expected.get(name, reported.derived.get(name)):
+        return known
+    if reported.sample_count is None:
+        return None
+    label = name.removeprefix("per_class.").rpartition(".")[0]
+    of_class = reported.per_class.get(label, {})
+    averaging = likely_averaging(reported.options, reported.per_class)
+    rounding = 0.5 * common_unit(value, found.lower, found.upper)
+    return least_interval(name, value, reported.sample_count, averaging, of_class, rounding)
 
 
 def _unknown(values: Mapping[str, float]) -> str:

@@ -1,7 +1,7 @@
 """Writes of performance, each in one transaction."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -94,6 +94,7 @@ def check_report(
         "confusion_matrix": confusion_matrix,
         "confidence_intervals": {name: each.as_document() for name, each in reported.intervals.items()},
         "intervals_unavailable": reported.intervals_unavailable,
+        "warnings": [asdict(each) for each in reported.warnings],
         "per_class": reported.per_class,
         "evaluation_options": reported.options,
         "positive_class": reported.options.get("positive_class"),
