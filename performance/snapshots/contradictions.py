@@ -49,20 +49,11 @@ def averaged_contradictions(
         "accuracy": sum(recall * support for recall, support in occurring) / sum(supports),
         "balanced_accuracy": sum(recall for recall, _ in occurring) / len(occurring),
     }
-    rounding = max(map(_rounding, recalls))  # a mean is rounded by no more
+    rounding = max(map(rounding_of, recalls))  # a mean is rounded by no more
     for name, value in computed.items():
-        if name in metrics and abs(metrics[name] - value) > _rounding(metrics[name]) + rounding:
+        if name in metrics and abs(metrics[name] - value) > rounding_of(metrics[name]) + rounding:
             detail = f"Is {metrics[name]!r}, but from the recall and the support of all classes follows {value:.6g}."
             yield f"metrics.{name}", "contradiction", detail
-
-
-def likely_averaging(options: Mapping[str, object], per_class: Mapping[str, object]) -> object:
-    """Return how the metrics of classes were averaged, `None` if that is unknown.
-
-    With a positive class, of which at most one other class is known, they are that class's.
-    """
-    binary = "binary" if "positive_class" in options and len(per_class) <= 2 else None
-    return options.get("averaging", binary)
 
 
 def impossible_values(
@@ -75,35 +66,47 @@ def impossible_values(
 
     `averaging` is how the metrics of classes were averaged, `None` if that is unknown.
     """
+    groups = {"metrics": metrics} | {f"per_class.{label[:MAX_QUOTED_NAME]}": each for label, each in per_class.items()}
+    for where, values in groups.items():
+        yield from [*_order_errors(task_type, values, where)] or _exactness_errors(task_type, values, where)
+        if where != "metrics" or averaging in _OF_ONE_CLASS:
+            yield from _f1_error(values, where)
+
+
+def _order_errors(task_type: TaskType, values: Mapping[str, float], where: str) -> Iterator[FieldError]:
+    """Yield an error for each value above another one that it never exceeds."""
     for metric in task_type.all_metrics:
         for name in metric.at_most:
-            if metric.name in metrics and name in metrics:
-                value = abs(metrics[metric.name]) if metric.direction is Direction.ZERO else metrics[metric.name]
-                if value > metrics[name] + _rounding(value) + _rounding(metrics[name]):
+            if metric.name in values and name in values:
+                value = abs(values[metric.name]) if metric.direction is Direction.ZERO else values[metric.name]
+                if value > values[name] + rounding_of(value) + rounding_of(values[name]):
                     detail = (
-                        f"Is {metrics[metric.name]!r}, but {metric.name} is never more than {name}, {metrics[name]!r}."
+                        f"Is {values[metric.name]!r}, but {metric.name} is never more than {name}, {values[name]!r}."
                     )
-                    yield f"metrics.{metric.name}", "contradiction", detail
-    if averaging in _OF_ONE_CLASS:
-        yield from _f1_error(metrics, "metrics")
-    for label, values in per_class.items():
-        yield from _f1_error(values, f"per_class.{label[:MAX_QUOTED_NAME]}")
+                    yield f"{where}.{metric.name}", "contradiction", detail
 
 
-def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
-    if not {"precision", "recall", "f1_score"} <= metrics.keys():
+def _exactness_errors(task_type: TaskType, values: Mapping[str, float], where: str) -> Iterator[FieldError]:
+    """Yield an error for each value that is not perfect although an error of 0 says that all predictions are exact.
+
+    An error in the target's unit that was rounded to 0 has lost all its digits, so it counts as 0.
+    """
+    exact = next((each.name for each in task_type.all_metrics if each.is_error and values.get(each.name) == 0), None)
+    if exact is None:
         return
-    precision, recall, f1_score = (metrics[name] for name in ("precision", "recall", "f1_score"))
-    expected = 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
-    # The harmonic mean changes by at most twice as much as one of both does.
-    if abs(f1_score - expected) > _rounding(f1_score) + 2 * (_rounding(precision) + _rounding(recall)):
-        detail = f"Is {f1_score!r}, but from precision and recall follows {expected:.6g}."
-        yield f"{where}.f1_score", "contradiction", detail
-
-
-def _agree(reported: float, computed: float) -> bool:
-    """Return whether a reported value is the computed one, rounded to the decimals that it has."""
-    return abs(reported - computed) <= _rounding(reported) + SLACK * max(1.0, abs(computed))
+    for metric in task_type.all_metrics:
+        perfect = metric.upper if metric.direction is Direction.HIGHER else 0.0
+        value = values.get(metric.name)
+        if (
+            value is not None
+            and perfect is not None
+            and abs(value - perfect) > rounding_of(value) + rounding_of(perfect)
+        ):
+            detail = (
+                f"Is {value!r}, but {exact} is 0, so that each prediction is exact and {metric.name} is {perfect:g}. "
+                f"If {exact} is rounded, report more digits."
+            )
+            yield f"{where}.{metric.name}", "contradiction", detail
 
 
 def common_unit(*reported: float) -> float:
@@ -112,6 +115,22 @@ def common_unit(*reported: float) -> float:
     return 10.0 ** -max(*decimals, FEWEST_DECIMALS)
 
 
-def _rounding(reported: float) -> float:
-    """Return by how much a reported value may have been rounded."""
+def rounding_of(reported: float) -> float:
+    """Return by how much a reported value may have been rounded, at two decimals or more."""
     return 0.5 * common_unit(reported) + SLACK * abs(reported)
+
+
+def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
+    if not {"precision", "recall", "f1_score"} <= metrics.keys():
+        return
+    precision, recall, f1_score = (metrics[name] for name in ("precision", "recall", "f1_score"))
+    expected = 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
+    # The harmonic mean changes by at most twice as much as one of both does.
+    if abs(f1_score - expected) > rounding_of(f1_score) + 2 * (rounding_of(precision) + rounding_of(recall)):
+        detail = f"Is {f1_score!r}, but from precision and recall follows {expected:.6g}."
+        yield f"{where}.f1_score", "contradiction", detail
+
+
+def _agree(reported: float, computed: float) -> bool:
+    """Return whether a reported value is the computed one, rounded to the decimals that it has."""
+    return abs(reported - computed) <= rounding_of(reported) + SLACK * max(1.0, abs(computed))

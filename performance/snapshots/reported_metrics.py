@@ -1,6 +1,7 @@
 """Check reported metrics against each other, and derive what follows from them."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +13,13 @@ from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument, Eva
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
+from performance.snapshots.classifier_contradictions import ReportedClassifier, classifier_contradictions
 from performance.snapshots.contradictions import (
     averaged_contradictions,
     class_contradictions,
     common_unit,
     contradictions,
     impossible_values,
-    likely_averaging,
 )
 from performance.snapshots.interval_checks import is_wide_enough, least_interval, unchecked_warning
 from performance.snapshots.reported_matrices import (
@@ -85,12 +86,15 @@ def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: 
         positive_class: the positive class that the model declares.
     """
     errors = [*_check_options(task_type, reported, positive_class), *_check_classes(task_type, reported)]
-    errors += impossible_values(task_type, reported.metrics, reported.per_class, reported.options.get("averaging"))
+    errors += _check_labels(reported)
+    errors = errors or [*impossible_values(task_type, reported.metrics, reported.per_class, _averaging(reported))]
     given = dict(reported.intervals)
     if not errors and reported.matrix is not None:
         errors = _complete_from_matrix(reported, ConfusionMatrix(reported.matrix["labels"], reported.matrix["counts"]))
-    elif not errors and _counts_all_examples(reported):
+    elif not errors and _has_all_classes(reported) and all("recall" in each for each in reported.per_class.values()):
         errors = _complete_from_classes(reported)
+    if not errors and task_type.has_classes:
+        errors = [*_check_classifier(reported)]
     return errors or _complete_intervals(task_type, reported, given)
 
 
@@ -130,6 +134,45 @@ def _check_classes(task_type: TaskType, reported: ReportedMetrics) -> Iterator[F
                 yield where, "invalid", reason
 
 
+def _check_labels(reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield an error for each label that is another one, written otherwise."""
+    groups: dict[str, Iterable[str]] = {"per_class": reported.per_class}
+    if reported.matrix is not None:
+        groups["confusion_matrix.labels"] = reported.matrix["labels"]
+    for where, labels in groups.items():
+        known: dict[str, str] = {}
+        for label in labels:
+            other = known.setdefault(canonical_label(label), label)
+            if other != label:
+                quoted = label[:MAX_QUOTED_NAME], other[:MAX_QUOTED_NAME]
+                yield where, "repeated", "The labels {!r} and {!r} are the same class.".format(*quoted)
+
+
+def _averaging(reported: ReportedMetrics) -> object:
+    """Return how the metrics of classes were averaged, `None` if that is unknown.
+
+    With a positive class they are those of that class, unless there are more than two classes.
+    """
+    classes = reported.per_class if reported.matrix is None else reported.matrix["labels"]
+    is_binary = "positive_class" in reported.options and len(classes) <= 2
+    return reported.options.get("averaging", "binary" if is_binary else None)
+
+
+def _check_classifier(reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield an error for each metric of a classifier that the others rule out."""
+    options = reported.options
+    return classifier_contradictions(
+        ReportedClassifier(
+            reported.metrics,
+            reported.per_class,
+            _averaging(reported),
+            options.get("positive_class"),
+            options.get("threshold"),
+            _has_all_classes(reported),
+        )
+    )
+
+
 def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) -> list[FieldError]:
     """Add the metrics of the confusion matrix, and their intervals. Return the contradictions."""
     candidates, error = averagings(matrix, reported.options)
@@ -156,15 +199,12 @@ def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) ->
     return []
 
 
-def _counts_all_examples(reported: ReportedMetrics) -> bool:
-    """Return whether each class has its recall and its number of examples, and these add up to the sample count.
+def _has_all_classes(reported: ReportedMetrics) -> bool:
+    """Return whether each class has its number of examples, and these add up to the sample count.
 
     Sums of weights would hardly be whole numbers that do so.
     """
-    classes = reported.per_class.values()
-    if reported.sample_count is None or not all(each.keys() >= {"recall", SUPPORT} for each in classes):
-        return False
-    supports = [each[SUPPORT] for each in classes]
+    supports = [each.get(SUPPORT, math.inf) for each in reported.per_class.values()]
     return sum(supports) == reported.sample_count and all(float(each).is_integer() for each in supports)
 
 
@@ -268,7 +308,7 @@ def _expected_interval(reported: ReportedMetrics, name: str, value: float, found
         return None
     label = name.removeprefix("per_class.").rpartition(".")[0]
     of_class = reported.per_class.get(label, {})
-    averaging = likely_averaging(reported.options, reported.per_class)
+    averaging = _averaging(reported)
     rounding = 0.5 * common_unit(value, found.lower, found.upper)
     return least_interval(name, value, reported.sample_count, averaging, of_class, rounding)
 

@@ -197,8 +197,8 @@ def narrowest_area_interval(area: float, size: float, rounding: float = 0.0) -> 
 
     Half of the examples are of each class, as that tells most, and the scores are such that the area varies least: the
     ROC curve cuts off a triangle. Birnbaum & Klose (1957), Bounds for the variance of the Mann-Whitney statistic,
-    Annals of Mathematical Statistics 28: 933-945. That says nothing where there is no error. Then the interval is that of
-    `area_interval`, unless the area may have been rounded by more than the least error, half of a pair.
+    Annals of Mathematical Statistics 28: 933-945. That says nothing where there is no error. Then the interval is that
+    of `area_interval`, unless the area may have been rounded by more than the least error, half of a pair.
     """
     least_error = 2 / size**2
     error = min(area, 1 - area)
