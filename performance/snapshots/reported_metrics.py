@@ -151,10 +151,10 @@ def _check_labels(reported: ReportedMetrics) -> Iterator[FieldError]:
 def _averaging(reported: ReportedMetrics) -> object:
     """Return how the metrics of classes were averaged, `None` if that is unknown.
 
-    With a positive class they are those of that class, unless there are more than two classes.
+    With a positive class they are those of that class, unless there are more than two classes. A confusion matrix tells
+    how they were averaged.
     """
-    classes = reported.per_class if reported.matrix is None else reported.matrix["labels"]
-    is_binary = "positive_class" in reported.options and len(classes) <= 2
+    is_binary = "positive_class" in reported.options and len(reported.per_class) <= 2 and reported.matrix is None
     return reported.options.get("averaging", "binary" if is_binary else None)
 
 

@@ -87,6 +87,18 @@ def test_metrics_of_some_classes_do_not_rule_out_an_average_of_all(ed: Caller) -
         send_report(ed, {**report, **sample_count})
 
 
+def test_a_matrix_says_how_metrics_were_averaged_beside_a_positive_class(ed: Caller) -> None:
+    matrix = {"labels": ["0", "1"], "counts": [[80, 10], [2, 8]]}
+    metrics = {"precision": 0.71, "recall": 0.844, "f1_score": 0.751}
+
+    body = send_report(
+        ed,
+        {**GOOD, "metrics": metrics, "confusion_matrix": matrix, "evaluation_options": {"positive_class": "1"}},
+    )
+
+    assert body["averaging"] == "macro"
+
+
 def test_metrics_of_the_positive_class_contradict_a_matrix_of_it(ed: Caller) -> None:
     report = {
         **GOOD,
@@ -190,8 +202,8 @@ def test_metrics_of_real_predictions_do_not_contradict_each_other(averaging: str
             label: {name: value if name == "support" else round(value, decimals) for name, value in each.items()}
             for label, each in report["per_class"].items()
         }
-        given = ({}, per_class, {label: {"recall": each["recall"]} for label, each in per_class.items()})
-        for classes in given:
+        recalls = {label: {"recall": each["recall"]} for label, each in per_class.items()}
+        for classes in ({}, per_class, recalls):
             reported = ReportedMetrics(
                 dict(metrics), sample_count=report["sample_count"], per_class=classes, options=dict(options)
             )
