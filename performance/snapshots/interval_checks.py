@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from models_registry.task_types.base import Metric
 from performance.metrics.result import EvaluationWarning
-from performance.metrics.statistics.intervals import Interval, narrowest_area_interval, wilson
+from performance.metrics.statistics.intervals import Interval, narrowest_area_interval, normal, wilson
 from performance.snapshots.contradictions import common_unit
 from performance.snapshots.reported_matrices import SUPPORT
 
@@ -32,18 +32,24 @@ def least_interval(
     if metric == "roc_auc":
         return narrowest_area_interval(value, sample_count, rounding)
     if (metric, averaging) in _POOLED and metric == name:
-        return wilson(value, sample_count)
+        return _of_share(value, sample_count)
     if metric == name and averaging != "binary":
         return None
     if metric in ("precision", "specificity"):
-        return wilson(value, sample_count)
+        return _of_share(value, sample_count)
     if metric == "recall":
         support = of_class.get(SUPPORT, sample_count)
-        return wilson(value, support if 1 <= support < sample_count and float(support).is_integer() else sample_count)
+        is_count = 1 <= support < sample_count and float(support).is_integer()
+        return _of_share(value, support if is_count else sample_count)
     if metric == "f1_score":  # 2J / (1 + J) for a proportion J
-        found = wilson(value / (2 - value), sample_count)
+        found = _of_share(value / (2 - value), sample_count)
         return found and found.transform(lambda share: 2 * share / (1 + share))
     return None
+
+
+def _of_share(share: float, size: float) -> Interval | None:
+    """Return the interval of a share by the normal distribution, which allows for errors of little weight."""
+    return normal(share, share * (1 - share) / size, "normal", 0, 1) if 0 < share < 1 else wilson(share, size)
 
 
 def is_wide_enough(metric: Metric, value: float, found: Interval, expected: Interval) -> bool:
