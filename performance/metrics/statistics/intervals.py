@@ -195,10 +195,11 @@ def area_variance(area: float, classes: Sequence[RankedClass]) -> float:
 def narrowest_area_interval(area: float, size: float, rounding: float = 0.0) -> Interval | None:
     """Return the narrowest interval of an area under the ROC curve of `size` examples, at least one.
 
-    Half of the examples are of each class, as that tells most, and the scores are such that the area varies least: the
-    ROC curve cuts off a triangle. Birnbaum & Klose (1957), Bounds for the variance of the Mann-Whitney statistic,
-    Annals of Mathematical Statistics 28: 933-945. That says nothing where there is no error. Then the interval is that
-    of `area_interval`, unless the area may have been rounded by more than the least error, half of a pair.
+    Half of the examples are of each class, and the scores are such that the area varies least: the ROC curve cuts off a
+    triangle. Birnbaum & Klose (1957), Bounds for the variance of the Mann-Whitney statistic, Annals of Mathematical
+    Statistics 28: 933-945. With classes of other sizes, the variance of an area around one half may be a fifth less.
+    All that says nothing where there is no error. Then the interval is that of `area_interval`, unless the area may
+    have been rounded by more than the least error, half of a pair.
     """
     least_error = 2 / size**2
     error = min(area, 1 - area)
