@@ -37,7 +37,8 @@ class Metric:
     depends on, such as `k`: only values with equal options are comparable. `is_proportion` says whether the value is
     the share of all examples for which something holds. `has_interval` says whether an evaluation can compute its
     confidence interval. `at_most` names other metrics of the task type that it never exceeds for the same examples; of
-    a metric that is best at 0, the magnitude does not.
+    a metric that is best at 0, the magnitude does not. `is_error` says whether it is a size of the errors, in the
+    target's unit, that is 0 if and only if each prediction is exact.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Metric:
     is_proportion: bool = False
     has_interval: bool = True
     at_most: tuple[str, ...] = ()
+    is_error: bool = False
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -28,6 +28,7 @@ TASK_TYPE = TaskType(
             label="MAE",
             direction=Direction.LOWER,
             lower=0,
+            is_error=True,
             at_most=("rmse",),
             definition="Mean of |actual - predicted| over the forecast horizon, in the series' unit, 0 or more.",
             source=_HYNDMAN_KOEHLER,
@@ -38,6 +39,7 @@ TASK_TYPE = TaskType(
             label="RMSE",
             direction=Direction.LOWER,
             lower=0,
+            is_error=True,
             definition=(
                 "Square root of the mean of (actual - predicted)² over the forecast horizon, in the series' unit, "
                 "0 or more."

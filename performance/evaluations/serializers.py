@@ -19,7 +19,7 @@ from performance.evaluations.models import EvaluationJob, MisclassifiedExample, 
 from performance.evaluations.uploads import FORMATS, PredictionsFile
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH, Columns, Options, parse_columns
 from performance.metrics.result import MAX_DATASET_NAME
-from performance.snapshots.dataset_names import is_dataset_name
+from performance.snapshots.dataset_names import AMBIGUOUS, is_dataset_name
 from performance.snapshots.detail_serializers import EVALUATED_SNAPSHOT, SNAPSHOT
 from performance.snapshots.models import DatasetSplit
 from performance.snapshots.query_serializers import PageQuerySerializer
@@ -81,7 +81,7 @@ class DatasetField(serializers.CharField):
 
     default_error_messages = {
         "not_a_dataset": 'Must be a JSON object such as {{"name": "churn-2026-10", "version": "3"}}: texts of 1 to '
-        "{most} characters without spaces around them; the version may be left out."
+        f"{{most}} characters without spaces around them; the version may be left out. {AMBIGUOUS}"
     }
 
     def to_internal_value(self, data: Any) -> NamedDataset:  # type: ignore[override]  # not a string

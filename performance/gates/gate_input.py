@@ -91,12 +91,14 @@ class Baseline:
 class Comparability(NamedTuple):
     """Whether two snapshots are of the same examples, `None` if that is unknown, and why not to use the baseline's.
 
-    The age of a baseline does not matter. `differing_options` are the options of the evaluation that differ.
+    The age of a baseline does not matter. `differing_options` are the options of the evaluation that differ, and
+    `unknown_options` those that are known of one snapshot alone.
     """
 
     same_dataset: bool | None
     problem: str | None = None
     differing_options: frozenset[str] = frozenset()
+    unknown_options: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False)
@@ -152,7 +154,9 @@ class GateInput:
             problem = self.requirements.dataset_problem(measured, before, baseline.title)
         ours, theirs = measured.metrics, before.metrics
         differing = ours.differing_options(theirs, ours.options) if ours.options else ()
-        return Comparability(same, problem, frozenset(differing))
+        return Comparability(
+            same, problem, frozenset(differing), frozenset(ours.options.keys() ^ theirs.options.keys())
+        )
 
     def missing_message(self, metric: str, reason: str | None = None) -> str:
         """Say that the version has no such value, and why if that is known."""

@@ -10,7 +10,7 @@ from performance.gates.measurement import COMPUTED
 from performance.gates.regression import BEST, PROMOTED
 from performance.metrics.inputs.options import AVERAGINGS, MAX_K, MAX_LABEL_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
-from performance.snapshots.dataset_names import is_dataset_name
+from performance.snapshots.dataset_names import AMBIGUOUS, is_dataset_name
 
 SPLITS = ("train", "validation", "test")
 MAX_RULES = 100
@@ -56,7 +56,7 @@ def _split_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
 def _requirement_errors(document: Mapping[str, object]) -> Iterator[FieldError]:
     """Yield the errors of the fields that say what snapshots must meet, and what limits compare with."""
     if not is_dataset_name(document.get("dataset", "primary")):
-        detail = f"Must be the name of a dataset: one line of 1 to {MAX_DATASET_NAME} characters."
+        detail = f"Must be the name of a dataset: one line of 1 to {MAX_DATASET_NAME} characters. {AMBIGUOUS}"
         yield "dataset", "invalid", detail
     if document.get("source", COMPUTED) != COMPUTED:
         yield (

@@ -134,7 +134,8 @@ class Regression:
         if not comparability.differing_options.isdisjoint(gate_metric.depends_on):
             return RuleResult(RuleStatus.MISSING, _options_problem(self, gate_metric, gate_input, baseline))
         change = _Change(metric, found.text, known.text, of_same_examples=comparability.same_dataset is True)
-        return self._compare(change, baseline, found, known, comparability, gate_input.measured)
+        text = _comparability_text(comparability, gate_metric)
+        return self._compare(change, baseline, found, known, text, gate_input.measured)
 
     def _compare(
         self,
@@ -142,7 +143,7 @@ class Regression:
         baseline: Baseline,
         found: Estimate,
         known: Estimate,
-        comparability: Comparability,
+        comparability: str,
         measured: Measurement | None,
     ) -> RuleResult:
         detail = f"{value_text(self.metric, found)}, and {known.text} in {baseline.title}"
@@ -152,7 +153,7 @@ class Regression:
             limit = _UNROUNDED.multiply(limit, base)
             derivation = f" ({_number_text(self._limit)} times {_number_text(base)}, {source} in {baseline.title})"
         operator, threshold = change.implied_threshold(limit)
-        allowed = f"worse by {_number_text(limit)}{derivation} is allowed. {_SAME_DATASET[comparability.same_dataset]}"
+        allowed = f"worse by {_number_text(limit)}{derivation} is allowed. {comparability}"
         if self.confidence is None:
             detail = f"{detail}: {_describe_change(change.worse, 'worse by')}; {allowed}"
             return RuleResult(status_of(change.worse <= limit), detail, operator, threshold)
@@ -250,6 +251,15 @@ def _options_problem(rule: Regression, gate_metric: GateMetric, gate_input: Gate
         f"{rule.metric} of {gate_input.version_id} is computed {ours}, and that of {baseline.title} {theirs}: they are "
         "not comparable."
     )
+
+
+def _comparability_text(comparability: Comparability, gate_metric: GateMetric) -> str:
+    """Say whether both values are of the same examples, and which options of one of both are unknown."""
+    unknown = [each.replace("_", " ") for each in gate_metric.depends_on if each in comparability.unknown_options]
+    same_dataset = _SAME_DATASET[comparability.same_dataset]
+    if not unknown:
+        return same_dataset
+    return f"{same_dataset} Whether both were evaluated with the same {' and '.join(unknown)} is unknown."
 
 
 def _why_without_interval(found: Estimate, known: Estimate, title: str) -> str:

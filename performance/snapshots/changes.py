@@ -104,10 +104,11 @@ def _changes_of_version(
         if not predicted_alike:
             by_sameness.setdefault(same, []).append(each)
     if found := by_sameness.get(True):
-        computed = all(each.source == Source.COMPUTED for each in (new, *found))
-        what, values = "predictions" if computed else "metrics", _values(task_type, new, found)
-        detail = f"Earlier {what} of this version for the same examples were others{values}."
-        yield EvaluationWarning(f"changed_{what}", detail)
+        rest = f"of this version for the same examples were others{_values(task_type, new, found)}."
+        if all(each.source == Source.COMPUTED for each in (new, *found)):
+            yield EvaluationWarning("changed_predictions", f"Earlier predictions {rest}")
+        else:
+            yield EvaluationWarning("changed_metrics", f"Earlier metrics {rest}")
     if found := by_sameness.get(None):
         detail = f"Earlier metrics of this version were others{_values(task_type, new, found)}."
         yield EvaluationWarning("changed_metrics", f"{detail} Whether they are of the same examples is unknown.")

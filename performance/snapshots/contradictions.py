@@ -49,9 +49,9 @@ def averaged_contradictions(
         "accuracy": sum(recall * support for recall, support in occurring) / sum(supports),
         "balanced_accuracy": sum(recall for recall, _ in occurring) / len(occurring),
     }
-    rounding = max(map(_rounding, recalls))  # a mean is rounded by no more
+    rounding = max(map(rounding_of, recalls))  # a mean is rounded by no more
     for name, value in computed.items():
-        if name in metrics and abs(metrics[name] - value) > _rounding(metrics[name]) + rounding:
+        if name in metrics and abs(metrics[name] - value) > rounding_of(metrics[name]) + rounding:
             detail = f"Is {metrics[name]!r}, but from the recall and the support of all classes follows {value:.6g}."
             yield f"metrics.{name}", "contradiction", detail
 
@@ -66,24 +66,63 @@ def impossible_values(
 
     `averaging` is how the metrics of classes were averaged, `None` if that is unknown.
     """
+    groups = {"metrics": metrics} | {f"per_class.{label[:MAX_QUOTED_NAME]}": each for label, each in per_class.items()}
+    for where, values in groups.items():
+        yield from [*_order_errors(task_type, values, where)] or _exactness_errors(task_type, values, where)
+        if where != "metrics" or averaging in _OF_ONE_CLASS:
+            yield from _f1_error(values, where)
+
+
+def _order_errors(task_type: TaskType, values: Mapping[str, float], where: str) -> Iterator[FieldError]:
+    """Yield an error for each value above another one that it never exceeds."""
     for metric in task_type.all_metrics:
         for name in metric.at_most:
-            if metric.name in metrics and name in metrics:
-                value = abs(metrics[metric.name]) if metric.direction is Direction.ZERO else metrics[metric.name]
-                if value > metrics[name] + _rounding(value) + _rounding(metrics[name]):
+            if metric.name in values and name in values:
+                value = abs(values[metric.name]) if metric.direction is Direction.ZERO else values[metric.name]
+                if value > values[name] + rounding_of(value) + rounding_of(values[name]):
                     detail = (
-                        f"Is {metrics[metric.name]!r}, but {metric.name} is never more than {name}, {metrics[name]!r}."
+                        f"Is {values[metric.name]!r}, but {metric.name} is never more than {name}, {values[name]!r}."
                     )
-                    yield f"metrics.{metric.name}", "contradiction", detail
-    if averaging in _OF_ONE_CLASS:
-        yield from _f1_error(metrics, "metrics")
-    for label, values in per_class.items():
-        yield from _f1_error(values, f"per_class.{label[:MAX_QUOTED_NAME]}")
+                    yield f"{where}.{metric.name}", "contradiction", detail
+
+
+def _exactness_errors(task_type: TaskType, values: Mapping[str, float], where: str) -> Iterator[FieldError]:
+    """Yield an error for each value that is not perfect although an error of 0 says that all predictions are exact.
+
+    An error in the target's unit that was rounded to 0 has lost all its digits, so it counts as 0.
+    """
+    exact = next((each.name for each in task_type.all_metrics if each.is_error and values.get(each.name) == 0), None)
+    if exact is None:
+        return
+    for metric in task_type.all_metrics:
+        perfect = metric.upper if metric.direction is Direction.HIGHER else 0.0
+        value = values.get(metric.name)
+        if (
+            value is not None
+            and perfect is not None
+            and abs(value - perfect) > rounding_of(value) + rounding_of(perfect)
+        ):
+            detail = (
+                f"Is {value!r}, but {exact} is 0, so that each prediction is exact and {metric.name} is {perfect:g}. "
+                f"If {exact} is rounded, report more digits."
+            )
+            yield f"{where}.{metric.name}", "contradiction", detail
+
+
+def common_unit(*reported: float) -> float:
+    """Return the unit of the last decimal of values that were rounded alike: of the one with the most decimals."""
+    decimals = (-int(Decimal(repr(each)).as_tuple().exponent) for each in reported)
+    return 10.0 ** -max(*decimals, FEWEST_DECIMALS)
+
+
+def rounding_of(reported: float) -> float:
+    """Return by how much a reported value may have been rounded, at two decimals or more."""
+    return 0.5 * common_unit(reported) + SLACK * abs(reported)
 
 
 def agree(reported: float, computed: float) -> bool:
     """Return whether a reported value is the computed one, rounded to the decimals that it has."""
-    return abs(reported - computed) <= _rounding(reported) + SLACK * max(1.0, abs(computed))
+    return abs(reported - computed) <= rounding_of(reported) + SLACK * max(1.0, abs(computed))
 
 
 def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
@@ -92,12 +131,6 @@ def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
     precision, recall, f1_score = (metrics[name] for name in ("precision", "recall", "f1_score"))
     expected = 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
     # The harmonic mean changes by at most twice as much as one of both does.
-    if abs(f1_score - expected) > _rounding(f1_score) + 2 * (_rounding(precision) + _rounding(recall)):
+    if abs(f1_score - expected) > rounding_of(f1_score) + 2 * (rounding_of(precision) + rounding_of(recall)):
         detail = f"Is {f1_score!r}, but from precision and recall follows {expected:.6g}."
         yield f"{where}.f1_score", "contradiction", detail
-
-
-def _rounding(reported: float) -> float:
-    """Return by how much a reported value may have been rounded."""
-    decimals = max(-int(Decimal(repr(reported)).as_tuple().exponent), FEWEST_DECIMALS)
-    return 0.5 * 10.0**-decimals + SLACK * abs(reported)

@@ -1,6 +1,6 @@
 """Compute the metrics that follow from a reported confusion matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from models_registry.api.field_errors import FieldError
@@ -9,6 +9,8 @@ from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import margins
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
+from performance.metrics.statistics.gradients import Gradient
+from performance.metrics.statistics.intervals import Interval, wilson
 from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 
 SUPPORT = "support"  # the number of examples of a class, beside its metrics
@@ -19,6 +21,7 @@ _OF_ALL_CLASSES: Mapping[str, margins.MarginMetric] = {
     "matthews_correlation": margins.matthews_correlation,
     "cohen_kappa": margins.cohen_kappa,
 }
+_CORRELATIONS = ("matthews_correlation", "cohen_kappa")  # from -1 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,32 @@ def estimates(matrix: ConfusionMatrix, averaging: Averaging) -> dict[str, Estima
         "matthews_correlation": matrix.matthews_correlation,
         "cohen_kappa": matrix.cohen_kappa,
     }
+
+
+def delta_intervals(matrix: ConfusionMatrix, averaging: Averaging, names: Iterable[str]) -> dict[str, Interval]:
+    """Return the intervals of the named metrics that average over classes, by the delta method.
+
+    Unlike `estimates`, they are not wide on purpose for classes of few examples, so that the intervals of other methods
+    compare with them. Where the delta method says nothing, all examples count for each metric.
+    """
+    found: dict[str, Interval] = {}
+    for name in names:
+        gradient = _averaged_gradient(matrix, averaging, name)
+        if gradient is None:
+            continue
+        interval = matrix.delta_interval(gradient, -1.0 if name in _CORRELATIONS else 0.0)
+        interval = interval or wilson(min(abs(gradient.value), 1.0), matrix.total)
+        if interval is not None:
+            found[name] = interval
+    return found
+
+
+def _averaged_gradient(matrix: ConfusionMatrix, averaging: Averaging, name: str) -> Gradient | None:
+    if name in _OF_ALL_CLASSES:
+        return matrix.multiclass_gradient(name)
+    if name not in AVERAGED or averaging.name in ("binary", "micro"):
+        return None
+    return matrix.gradient(name, averaging.name)
 
 
 def _of_class(matrix: ConfusionMatrix, name: str, label: str) -> Estimate:

@@ -1,6 +1,7 @@
 """Check reported metrics against each other, and derive what follows from them."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,21 +11,25 @@ from models_registry.task_types.base import Metric, TaskType
 from performance.metrics.inputs.label_counts import listed
 from performance.metrics.inputs.labels import canonical_label
 from performance.metrics.inputs.options import BINARY
-from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument
+from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument, EvaluationWarning
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
+from performance.snapshots.classifier_contradictions import ReportedClassifier, classifier_contradictions
 from performance.snapshots.contradictions import (
     averaged_contradictions,
     class_contradictions,
+    common_unit,
     contradictions,
     impossible_values,
 )
+from performance.snapshots.interval_checks import is_wide_enough, least_interval, unchecked_warning
 from performance.snapshots.reported_matrices import (
     MAX_LISTED_LABELS,
     SUPPORT,
     averaged,
     averagings,
+    delta_intervals,
     estimates,
     of_all_classes,
     of_each_class,
@@ -33,8 +38,9 @@ from performance.snapshots.reported_matrices import (
 REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
 NO_SAMPLE_COUNT = "Its interval follows from the number of examples: report `sample_count` as well."
+COMPUTED_ELSE = "Leave it out, and the service computes the interval."
+NOT_COMPUTED_ELSE = "Leave it out, or upload the predictions."
 MAX_ERROR = 1e150  # whose square is finite
-NARROWEST = 0.25  # width of a proportion's reported interval, as a share of that which follows from the examples
 
 
 @dataclass(slots=True)
@@ -44,6 +50,7 @@ class ReportedMetrics:
     `per_class` holds metrics by label, then by name. Intervals and standard errors have the names that gates use, such
     as `recall` or `per_class.LABEL.recall`. `options` says how the metrics were computed, such as `averaging`.
     `derived` holds the intervals that follow from the confusion matrix or the number of examples, by the same names.
+    Reported ones are compared with those in `expected` if there is one, as derived ones may be wide on purpose.
     """
 
     metrics: dict[str, float]
@@ -55,6 +62,8 @@ class ReportedMetrics:
     options: dict[str, Any] = field(default_factory=dict)
     intervals_unavailable: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Interval] = field(default_factory=dict)
+    expected: dict[str, Interval] = field(default_factory=dict)
+    warnings: list[EvaluationWarning] = field(default_factory=list)
 
     def values(self) -> dict[str, float]:
         """Return all values that may have an interval, by the names that gates use."""
@@ -80,12 +89,15 @@ def complete(task_type: TaskType, reported: ReportedMetrics, *, positive_class: 
         positive_class: the positive class that the model declares.
     """
     errors = [*_check_options(task_type, reported, positive_class), *_check_classes(task_type, reported)]
-    errors += impossible_values(task_type, reported.metrics, reported.per_class, reported.options.get("averaging"))
+    errors += _check_labels(reported)
+    errors = errors or [*impossible_values(task_type, reported.metrics, reported.per_class, _averaging(reported))]
     given = dict(reported.intervals)
     if not errors and reported.matrix is not None:
         errors = _complete_from_matrix(reported, ConfusionMatrix(reported.matrix["labels"], reported.matrix["counts"]))
-    elif not errors and _counts_all_examples(reported):
+    elif not errors and _has_all_classes(reported) and all("recall" in each for each in reported.per_class.values()):
         errors = _complete_from_classes(reported)
+    if not errors and task_type.has_classes:
+        errors = [*_check_classifier(reported)]
     return errors or _complete_intervals(task_type, reported, given)
 
 
@@ -140,6 +152,45 @@ def _check_classes(task_type: TaskType, reported: ReportedMetrics) -> Iterator[F
                 yield where, "invalid", reason
 
 
+def _check_labels(reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield an error for each label that is another one, written otherwise."""
+    groups: dict[str, Iterable[str]] = {"per_class": reported.per_class}
+    if reported.matrix is not None:
+        groups["confusion_matrix.labels"] = reported.matrix["labels"]
+    for where, labels in groups.items():
+        known: dict[str, str] = {}
+        for label in labels:
+            other = known.setdefault(canonical_label(label), label)
+            if other != label:
+                quoted = label[:MAX_QUOTED_NAME], other[:MAX_QUOTED_NAME]
+                yield where, "repeated", "The labels {!r} and {!r} are the same class.".format(*quoted)
+
+
+def _averaging(reported: ReportedMetrics) -> object:
+    """Return how the metrics of classes were averaged, `None` if that is unknown.
+
+    With a positive class they are those of that class, unless there are more than two classes. A confusion matrix tells
+    how they were averaged.
+    """
+    is_binary = "positive_class" in reported.options and len(reported.per_class) <= 2 and reported.matrix is None
+    return reported.options.get("averaging", "binary" if is_binary else None)
+
+
+def _check_classifier(reported: ReportedMetrics) -> Iterator[FieldError]:
+    """Yield an error for each metric of a classifier that the others rule out."""
+    options = reported.options
+    return classifier_contradictions(
+        ReportedClassifier(
+            reported.metrics,
+            reported.per_class,
+            _averaging(reported),
+            options.get("positive_class"),
+            options.get("threshold"),
+            _has_all_classes(reported),
+        )
+    )
+
+
 def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) -> list[FieldError]:
     """Add the metrics of the confusion matrix, and their intervals. Return the contradictions."""
     candidates, error = averagings(matrix, reported.options)
@@ -162,18 +213,16 @@ def _complete_from_matrix(reported: ReportedMetrics, matrix: ConfusionMatrix) ->
     if len(matrix.labels) <= MAX_CLASSES:
         reported.per_class = {label: {**each, **reported.per_class.get(label, {})} for label, each in classes.items()}
     _add_intervals(reported, estimates(matrix, averaging))
+    reported.expected = delta_intervals(matrix, averaging, [*reported.intervals, *reported.standard_errors])
     return []
 
 
-def _counts_all_examples(reported: ReportedMetrics) -> bool:
-    """Return whether each class has its recall and its number of examples, and these add up to the sample count.
+def _has_all_classes(reported: ReportedMetrics) -> bool:
+    """Return whether each class has its number of examples, and these add up to the sample count.
 
     Sums of weights would hardly be whole numbers that do so.
     """
-    classes = reported.per_class.values()
-    if reported.sample_count is None or not all(each.keys() >= {"recall", SUPPORT} for each in classes):
-        return False
-    supports = [each[SUPPORT] for each in classes]
+    supports = [each.get(SUPPORT, math.inf) for each in reported.per_class.values()]
     return sum(supports) == reported.sample_count and all(float(each).is_integer() for each in supports)
 
 
@@ -207,7 +256,7 @@ def _complete_intervals(
     for name in shares:
         if reported.sample_count and (interval := wilson(values[name], reported.sample_count)):
             reported.derived.setdefault(name, interval)
-    errors += _check_widths(metrics, reported)
+    errors = errors or [*_check_widths(metrics, reported)]
     reported.intervals = {**reported.derived, **reported.intervals}
     reasons = dict.fromkeys(values, NO_INTERVAL) | dict.fromkeys(shares, NO_SAMPLE_COUNT)
     reasons |= reported.intervals_unavailable
@@ -245,27 +294,39 @@ def _check_intervals(
 
 
 def _check_widths(metrics: Mapping[str, Metric], reported: ReportedMetrics) -> Iterator[FieldError]:
-    """Yield an error for each reported interval of a proportion that claims far more than its examples can say.
+    """Yield an error for each reported interval that claims far more than its examples can say.
 
-    Intervals of other metrics are no yardstick: those of averages over classes are wide on purpose.
+    There is a warning of those about which the examples say nothing.
     """
-    proportions = ((name, derived) for name, derived in reported.derived.items() if _is_proportion(metrics, name))
-    for name, derived in proportions:
-        found = reported.intervals.get(name, derived)
-        if found.upper - found.lower >= NARROWEST * (derived.upper - derived.lower):
-            continue
-        where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
-        detail = (
-            f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples imply "
-            f"{derived.lower:.6g} to {derived.upper:.6g}. Leave it out, and the service computes the interval."
-        )
-        yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
+    values = reported.values()
+    unchecked: list[str] = []
+    for name, found in reported.intervals.items():
+        expected = _expected_interval(reported, name, values[name], found)
+        if expected is None:
+            unchecked.append(name)
+        elif not is_wide_enough(metrics[name.rpartition(".")[2]], values[name], found, expected):
+            where = "standard_errors" if name in reported.standard_errors else "confidence_intervals"
+            detail = (
+                f"Reaches from {found.lower:.6g} to {found.upper:.6g}, but {reported.sample_count} examples imply "
+                f"{expected.lower:.6g} to {expected.upper:.6g}. "
+                f"{COMPUTED_ELSE if name in reported.derived else NOT_COMPUTED_ELSE}"
+            )
+            yield f"{where}.{name[:MAX_QUOTED_NAME]}", "contradiction", detail
+    if unchecked:
+        reported.warnings.append(unchecked_warning(unchecked, reported.sample_count))
 
 
-def _is_proportion(metrics: Mapping[str, Metric], name: str) -> bool:
-    """Return whether the metric is a share of examples that are counted: of all, or of one class."""
-    kind, _, rest = name.partition(".")
-    return rest.rpartition(".")[2] == "recall" if kind == "per_class" else metrics[name].is_proportion
+def _expected_interval(reported: ReportedMetrics, name: str, value: float, found: Interval) -> Interval | None:
+    """Return the interval with which a reported one is compared, `None` if nothing says how wide it must be."""
+    if known := reported.expected.get(name, reported.derived.get(name)):
+        return known
+    if reported.sample_count is None:
+        return None
+    label = name.removeprefix("per_class.").rpartition(".")[0]
+    of_class = reported.per_class.get(label, {})
+    averaging = _averaging(reported)
+    rounding = 0.5 * common_unit(value, found.lower, found.upper)
+    return least_interval(name, value, reported.sample_count, averaging, of_class, rounding)
 
 
 def _unknown(values: Mapping[str, float]) -> str:

@@ -97,6 +97,7 @@ def check_report(
         "confusion_matrix": confusion_matrix,
         "confidence_intervals": {name: each.as_document() for name, each in reported.intervals.items()},
         "intervals_unavailable": reported.intervals_unavailable,
+        "warnings": [asdict(each) for each in reported.warnings],
         "per_class": reported.per_class,
         "evaluation_options": reported.options,
         "positive_class": reported.options.get("positive_class"),

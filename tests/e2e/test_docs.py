@@ -96,7 +96,7 @@ def test_every_method_of_an_interval_is_on_its_page() -> None:
 
 def test_every_warning_of_an_evaluation_is_on_the_page_of_columns() -> None:
     files = (ROOT / "performance").rglob("*.py")
-    codes = {code for file in files for code in re.findall(r'EvaluationWarning\("(\w+)"', file.read_text())}
+    codes = {code for file in files for code in re.findall(r'EvaluationWarning\(\s*"(\w+)"', file.read_text())}
     table = page("docs/reference/columns.md").split("## Warnings\n", 1)[1].split("\n## ", 1)[0]
 
     assert codes == set(re.findall(r"^\| `(\w+)`", table, re.M))

@@ -35,7 +35,7 @@ from performance.metrics.inputs.options import AVERAGINGS, MAX_K, Columns, Optio
 from performance.metrics.prediction_export import export_predictions
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.tasks.evaluators import evaluate
-from performance.snapshots.dataset_names import is_dataset_name
+from performance.snapshots.dataset_names import AMBIGUOUS, is_dataset_name
 from performance.snapshots.models import DatasetSplit, MetricSnapshot
 from performance.snapshots.prediction_store import store_predictions
 from performance.snapshots.services import check_accepts_metrics
@@ -193,7 +193,8 @@ def _dataset(argument: str) -> NamedDataset:
     """Return the dataset. Raises `ArgumentTypeError`."""
     name, at, version = argument.partition("@")
     if not all(is_dataset_name(text) for text in ([name, version] if at else [name])):
-        raise argparse.ArgumentTypeError(f"{argument} is not NAME or NAME@VERSION, of at most 100 characters each")
+        message = f"{argument} is not NAME or NAME@VERSION, of at most 100 characters each. {AMBIGUOUS}"
+        raise argparse.ArgumentTypeError(message)
     return NamedDataset(name, version if at else None)
 
 

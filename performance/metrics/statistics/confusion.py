@@ -28,6 +28,7 @@ from performance.metrics.statistics.melding import EffectiveCell, Melding
 ONE_CLASS = "All examples are of one class. There must be examples of at least two."
 TOO_FEW = "There are many classes, and fewer than {0} right or {0} wrong predictions. {0} of each are enough."
 ENOUGH = 30  # right and wrong predictions, for the delta method
+_NO_VARIANCE = 1e-13  # but for rounding
 
 
 class ConfusionMatrix:
@@ -180,6 +181,16 @@ class ConfusionMatrix:
         if gradient is None:
             return Estimate(None, reason=ONE_CLASS)
         return self._simulated(margins.cohen_kappa, gradient, errors_by_class=False, lowest=-1)
+
+    def delta_interval(self, gradient: Gradient, lowest: float) -> Interval | None:
+        """Return the interval of the delta method for a metric from `lowest` to 1, `None` if it varies by nothing.
+
+        It is about as wide as that of resampled examples, too narrow if few of them decide.
+        """
+        variance = self._variance(gradient)
+        if variance * self.size <= _NO_VARIANCE:
+            return None
+        return normal(gradient.value, variance, "multinomial", lowest, 1)
 
     @cached_property
     def margins(self) -> Margins:

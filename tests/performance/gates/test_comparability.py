@@ -44,6 +44,30 @@ def test_limit_between_two_positive_classes_is_missing_and_names_both() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("metric", "ours", "theirs", "unknown"),
+    [
+        ("recall", (None, None), ("yes", "binary"), "positive class and averaging"),
+        ("recall", ("yes", "binary"), (None, None), "positive class and averaging"),
+        ("recall", ("yes", None), ("yes", "binary"), "averaging"),
+        ("recall", ("yes", "binary"), ("yes", "binary"), None),
+        ("accuracy", (None, None), ("yes", "binary"), None),
+    ],
+)
+def test_the_detail_says_which_options_of_one_version_are_unknown(
+    metric: str, ours: Any, theirs: Any, unknown: str | None
+) -> None:
+    newer, older = (metric_values({"recall": 0.9, "accuracy": 0.9}, *choice) for choice in (ours, theirs))
+    both = between(Measurement("ver-00002", newer), Measurement("ver-00001", older))
+
+    rule = judge_rule({"metric": metric, "max_regression": 0.05}, both)
+
+    assert rule.status is PASSED
+    expected = f"Whether both were evaluated with the same {unknown} is unknown." if unknown else "is unknown."
+    assert rule.detail.endswith(expected)
+    assert ("evaluated with the same" in rule.detail) == (unknown is not None)
+
+
 @pytest.mark.parametrize("metric", ["precision", "recall", "f1_score", "specificity", "roc_auc", "average_precision"])
 @pytest.mark.parametrize(
     ("ours", "theirs"),

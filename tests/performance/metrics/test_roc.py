@@ -1,6 +1,7 @@
 """Intervals of ROC AUC and average precision, compared with influence functions and simulations."""
 
 import math
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,12 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from performance.metrics.statistics.areas import RankedClass, area_interval, area_variance
+from performance.metrics.statistics.areas import (
+    RankedClass,
+    area_interval,
+    area_variance,
+    narrowest_area_interval,
+)
 from performance.metrics.statistics.estimates import TINY_WEIGHTS
 from performance.metrics.statistics.intervals import Interval, score_interval
 from performance.metrics.tasks import classification
@@ -130,6 +136,23 @@ def test_roc_auc_intervals_cover_the_truth_as_often_as_they_claim(sampling: Samp
     shares = coverage(sampling, samples=150, population=200_000)
 
     assert all(0.91 <= share <= 1 for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("positives", [1, 2, 3, 5])
+def test_no_ranking_of_ten_examples_has_an_area_that_varies_less(positives: int) -> None:
+    """Classes of equal size vary least, but for areas around one half: there it is up to a fifth less."""
+    ratios = []
+    for places in combinations(range(10), positives):
+        is_positive = np.isin(np.arange(10), places)
+        pairs = np.flatnonzero(is_positive)[:, None] > np.flatnonzero(~is_positive)
+        interval = narrowest_area_interval(float(pairs.mean()), 10)
+        assert interval is not None
+        spread = 1.96 * math.sqrt(pairs.mean(1).var() / positives + pairs.mean(0).var() / (10 - positives))
+        if 0 < pairs.mean() < 1 and interval.lower > 0 and interval.upper < 1:
+            ratios.append((2 * spread / (interval.upper - interval.lower)) ** 2)
+
+    assert min(ratios) >= (1 if positives == 5 else 0.8)
+    assert min(ratios) < 1.1
 
 
 @pytest.mark.parametrize("averaging", ["macro", "weighted", "micro"])
