@@ -30,6 +30,7 @@ ONE_CLASS = "All examples are of one class. There must be examples of at least t
 TOO_FEW = "There are many classes, and fewer than {0} right or {0} wrong predictions. {0} of each are enough."
 ENOUGH = 30  # right and wrong predictions, for the delta method
 _TOLERANCE = 1e-15
+_ROUNDING = 1e-9
 
 
 class ConfusionMatrix:
@@ -266,8 +267,8 @@ class ConfusionMatrix:
 
     def _as_heavy_as_class(self, row: int, column: int) -> WeightedCount:
         """Return the examples of a cell with at least the unit of their class: a few errors may be light by chance."""
-        count = self._count(row, column)
-        return WeightedCount(count.weight, max(count.squared_weight, count.weight * self._by_row[row].unit))
+        count, unit = self._count(row, column), self._by_row[row].unit
+        return WeightedCount(count.weight, count.weight * unit) if unit > count.unit * (1 + _ROUNDING) else count
 
     @cached_property
     def _right(self) -> list[WeightedCount]:

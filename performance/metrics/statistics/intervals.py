@@ -138,11 +138,13 @@ def weighted_wilson(
     """Return the interval of the weighted share of right examples, `None` without a sample.
 
     It is Wilson's interval for the effective examples. Each side has the weight of its own ones, but at least
-    `right_unit` and `wrong_unit`, which are known from more examples: a few errors may be light by chance. Without
-    weights it is Wilson's, and with equal units Wilson's of Kish's effective size.
+    `right_unit` and `wrong_unit`, which are known from more examples: a few errors may be light by chance. If neither
+    is known of one side, it is that of the other. Without weights it is Wilson's, and with equal units Wilson's of
+    Kish's effective size.
     """
-    right_unit, wrong_unit = max(right.unit, right_unit), max(wrong.unit, wrong_unit)
-    if right_unit <= 0 or wrong_unit <= 0:
+    of_right, of_wrong = max(right.unit, right_unit), max(wrong.unit, wrong_unit)
+    right_unit, wrong_unit = of_right or of_wrong, of_wrong or of_right
+    if right_unit <= 0:
         return None
     successes, failures = right.weight / right_unit, wrong.weight / wrong_unit
     size, odds = successes + failures, wrong_unit / right_unit

@@ -79,11 +79,15 @@ def unlike_series(samples: int, counts: tuple[int, ...] = (5, 10, 30)) -> Tallie
         truth = {"mae": mae, "rmse": mean**2, "wape": mae / MEAN_SIZE}
         setting = f"{count} series, AR({correlation:g}), scales lognormal({spread:g})"
         found = {name: Tally(setting, name, count, float(value), True) for name, value in truth.items()}
+        drawn = []
         for _ in range(samples):
             actual = LEVEL + random.normal(size=(count, STEPS))
-            estimates = losses_of(actual, draw(random, count, correlation, spread)).estimates()
+            error = draw(random, count, correlation, spread)
+            estimates = losses_of(actual, error).estimates()
             for name, tally in found.items():
                 tally.add(estimates[name].interval)
+            drawn.append(_means_of_series(actual, error))
+        _add_rivals(found, *(np.stack(each) for each in zip(*drawn, strict=True)))
         yield from found.values()
 
 
@@ -100,7 +104,8 @@ def _add_rivals(
     """Count the intervals of other methods, of samples in rows and series in columns."""
     ratio = absolute.mean(1, keepdims=True) / size.mean(1, keepdims=True)
     linear = ratio + (absolute - ratio * size) / size.mean(1, keepdims=True)
-    for name, values in {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": linear}.items():
+    by_name = {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": linear}
+    for name, values in ((name, by_name[name]) for name in found):
         ends = {**rivals.positive_means(values), "wild bootstrap": rivals.wild_bootstrap(values)}
         found[name].add_rivals(roots(ends) if name == "rmse" else ends)
 

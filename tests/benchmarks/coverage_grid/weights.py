@@ -1,4 +1,4 @@
-"""Settings of weighted examples: weights that vary within a class, and differences of versions with class weights."""
+"""Settings of weighted examples: weights within classes, of three classes, and differences of weighted versions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -140,6 +140,61 @@ def several_cells(settings: list[tuple[Binary, Weights]], samples: int) -> Talli
         yield from (tally for _, tally in found)
 
 
+@dataclass(frozen=True)
+class ThreeClasses:
+    """Three classes with their shares, weights and recall. Errors are predicted as the others by their shares."""
+
+    size: int
+    priors: tuple[float, ...]
+    weights: tuple[float, ...]
+    recall: tuple[float, ...]
+
+    def __str__(self) -> str:
+        weights = " : ".join(f"{each:g}" for each in self.weights)
+        return f"{self.size:,} · {' / '.join(f'{each:.0%}' for each in self.priors)}, weights {weights}"
+
+    @property
+    def shares(self) -> Numbers:
+        """The probabilities of the cells, `[actual][predicted]`."""
+        priors, recall = np.array(self.priors), np.array(self.recall)
+        others = np.where(np.eye(3) > 0, 0.0, priors)
+        wrong = (priors * (1 - recall))[:, None] * others / others.sum(1, keepdims=True)
+        return np.asarray(wrong + np.diag(priors * recall))
+
+
+OF_THREE = [
+    ThreeClasses(300, (0.8, 0.15, 0.05), (1.25, 6.67, 20.0), (0.95, 0.9, 0.9)),
+    ThreeClasses(1000, (0.8, 0.15, 0.05), (1.25, 6.67, 20.0), (0.95, 0.9, 0.9)),
+    ThreeClasses(1000, (0.69, 0.3, 0.01), (1.0, 1.0, 99.0), (0.95, 0.9, 0.9)),
+    ThreeClasses(1000, (0.67, 0.3, 0.03), (1.0, 1.0, 20.0), (0.97, 0.97, 0.9)),
+]
+OF_THREE_HELD_OUT = [
+    ThreeClasses(600, (0.5, 0.4, 0.1), (2.0, 2.5, 10.0), (0.9, 0.95, 0.8)),
+    ThreeClasses(200, (0.6, 0.3, 0.1), (1.0, 3.0, 9.0), (0.9, 0.9, 0.95)),
+]
+
+
+def three_classes(settings: list[ThreeClasses], samples: int) -> Tallies:
+    """Yield the tallies of precision, recall and specificity of each class. Samples that lack a class are left out."""
+    for setting in settings:
+        units = np.array(setting.weights)[:, None]
+        truth = _matrix(setting.shares * units, setting.shares * units)
+        draws = np.random.default_rng(SEED).multinomial(setting.size, setting.shares.ravel(), size=samples)
+        counts = draws.reshape(-1, 3, 3)
+        matrices = [_matrix(each * units, each * units**2) for each in counts[(counts.sum(2) > 0).all(1)]]
+        for name in ("precision", "recall", "specificity"):
+            for label in truth.labels:
+                value = float(getattr(truth, name)(label).value)
+                tally = Tally(f"{setting}, class {label}", name, setting.size, value)
+                for matrix in matrices:
+                    tally.add(getattr(matrix, name)(label).interval)
+                yield tally
+
+
+def _matrix(weights: Numbers, squares: Numbers) -> ConfusionMatrix:
+    return ConfusionMatrix(["0", "1", "2"], weights.tolist(), squares.tolist())
+
+
 def _tallies(binary: Binary, weights: Weights, measures: Mapping[str, Measure]) -> list[tuple[Measure, Tally]]:
     truth = ConfusionMatrix(["0", "1"], weights.truth(binary.shares).tolist())
     return [
@@ -224,10 +279,12 @@ def _cells(table: Numbers, squares: Numbers | None = None) -> list[Row]:
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "weights within classes": lambda samples: shares(WITHIN_CLASSES, samples),
     "weights within classes, several cells": lambda samples: several_cells(WITHIN_CLASSES, samples),
+    "weights of three classes": lambda samples: three_classes(OF_THREE, samples),
     "differences of weighted classes": lambda samples: differences(VERSIONS, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "weights within classes": lambda samples: shares(WITHIN_CLASSES_HELD_OUT, samples),
     "weights within classes, several cells": lambda samples: several_cells(WITHIN_CLASSES_HELD_OUT, samples),
+    "weights of three classes": lambda samples: three_classes(OF_THREE_HELD_OUT, samples),
     "differences of weighted classes": lambda samples: differences(VERSIONS_HELD_OUT, samples),
 }

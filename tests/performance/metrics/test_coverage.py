@@ -185,6 +185,7 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
         "weights within classes, several cells",
         lambda: weights_grid.several_cells([weights_grid.WITHIN_CLASSES[2]], 100),
     ),
+    ("weights of three classes", lambda: weights_grid.three_classes(weights_grid.OF_THREE[1:3], 200)),
     ("differences of weighted classes", lambda: weights_grid.differences([weights_grid.VERSIONS[0]], 300)),
     ("composites", lambda: composites.composites([grid.PAIRS[0], grid.PAIRS[4]], 200)),
     ("areas", lambda: areas_grid.areas([Areas(0.97, 10, 90), Areas(0.9, 10, 490, ties=True)], 500)),
