@@ -23,9 +23,9 @@ it is above 2.25, the skewness of the difference counts as at least C³.
 
 The losses of series are means of many examples, which have no heavy tail of their own. But the scales of series may
 differ: if they are lognormal(1), 23% of the samples of five series look harmless, as they lack the large scales, and
-the interval of the RMSE holds in 41% of these. So for series, the skewness counts as 1.5 times as much as that of other
-losses, and the unit is added 1.5 times as far out. With that, at most 3.7% are beyond the truth. In a difference, the
-losses of both versions are what may be skewed.
+the interval of the RMSE holds in 41% of these. So for n series, the skewness counts as 1 + 3.5 / n times as much as
+that of other losses, and the unit is added so many times as far out. With that, at most 3.7% are beyond the truth, with
+1 + 2.5 / n up to 4.6%. In a difference, the losses of both versions are what may be skewed.
 
 If a sample of heavy tails passes these rules, it still lacks a share of the squared errors. A root loses about half of
 that share, but a difference of R² or of the explained variance loses all of it. So the units are added further out
@@ -50,7 +50,7 @@ AHEAD_OF_EXPLAINED = 5.0  # in differences of R² and of the explained variance
 MAX_SKEWNESS = 1 / 4  # of a metric, which is the skewness of its scores divided by the root of their number
 SKEWNESS_OF_LOSSES = 2.0  # at least, as a multiple of the cubed coefficient of variation
 SKEWNESS_OF_SQUARES = 1.0
-OF_SERIES = 1.5  # how much greater the skewness counts, and how much further out units are added
+OF_SERIES = 3.5  # divided by their number, how much more the skewness counts, and how much further out units are added
 MAX_VARIATION_OF_SQUARES = 2.25  # of each version, in a difference of few examples or groups
 _NEARLY_WHOLE = 1e-6
 ROUNDING = 1e-26  # a variance below this share of the squared scale is due to rounding
@@ -112,6 +112,11 @@ class Scores:
         """Whether all scores are the same but for rounding."""
         return self.deviations.variance * self.size < ROUNDING
 
+    @property
+    def _caution(self) -> float:
+        """How much more the variation of series counts than that of other units; the fewer they are, the more."""
+        return 1 + OF_SERIES / self.size if self.units.is_averaged else 1.0
+
     def obstacle(self, *, squares: bool = False) -> str | None:
         """Return why no interval of a mean of scores of both signs is known to hold, `None` if one is."""
         return self._obstacle(abs(self.skewness), squares=squares)
@@ -126,7 +131,7 @@ class Scores:
     def least_skewness(self, *, squares: bool) -> float:
         """Return what the skewness of the mean of losses counts as at least, from their variation."""
         of_units = _cubed_variation(self.deviations.variance, self.size)
-        greatest = OF_SERIES * of_units if self.units.is_averaged else max(of_units, self.of_examples)
+        greatest = self._caution * of_units if self.units.is_averaged else max(of_units, self.of_examples)
         return (SKEWNESS_OF_SQUARES if squares else SKEWNESS_OF_LOSSES) * greatest
 
     def _obstacle(self, skewness: float, *, squares: bool) -> str | None:
@@ -198,7 +203,7 @@ class Scores:
         """Return the mean of scores from 0 to `upper`, whose deviations are relative to it."""
         if reason := self.obstacle_of_losses(squares=squares):
             return Estimate(value, reason=reason)
-        ahead, times = AHEAD_OF_SQUARES if squares else AHEAD, OF_SERIES if self.units.is_averaged else 1.0
+        ahead, times = AHEAD_OF_SQUARES if squares else AHEAD, self._caution
         found = self.interval(value, value, ahead=times * ahead, behind=None if behind is None else times * behind)
         return Estimate(value, found and found.transform(lambda end: min(max(end, 0.0), upper)))
 

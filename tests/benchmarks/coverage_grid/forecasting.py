@@ -73,7 +73,7 @@ def series(samples: int, counts: tuple[int, ...] = COUNTS) -> Tallies:
 
 def unlike_series(samples: int, counts: tuple[int, ...] = (5, 10, 30)) -> Tallies:
     """Yield the tallies of series of different scale."""
-    for spread, correlation, count in itertools.product((0.5, 1.0), (0.0, 0.8, 0.95), counts):
+    for spread, correlation, count in itertools.product((0.5, 0.75, 1.0), (0.0, 0.8, 0.95), counts):
         random, mean = np.random.default_rng(SEED), np.exp(spread**2 / 2)
         mae = np.sqrt(2 / np.pi) * mean
         truth = {"mae": mae, "rmse": mean**2, "wape": mae / MEAN_SIZE}
