@@ -42,7 +42,7 @@ class Weights:
         return ", ".join(filter(None, parts))
 
     def draw(self, random: np.random.Generator, positive: npt.NDArray[np.int64]) -> Numbers:
-        """Return the weights of examples, of which some are positive (1) and others not (0)."""
+        """Return the weights of examples that are positive (1) or not (0)."""
         drawn = np.where(random.random(positive.shape) < self.heavy, self.times, 1.0)
         return np.asarray(
             drawn
