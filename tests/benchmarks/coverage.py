@@ -38,6 +38,7 @@ from tests.benchmarks.coverage_grid import paired_group_means as paired_group_me
 from tests.benchmarks.coverage_grid import paired_groups as paired_groups_grid
 from tests.benchmarks.coverage_grid import ranking as ranking_grid
 from tests.benchmarks.coverage_grid import regression as regression_grid
+from tests.benchmarks.coverage_grid import weights as weights_grid
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally, usable_rivals
 from tests.performance.metrics.areas import SAMPLINGS
 from tests.performance.metrics.areas import coverage as area_coverage
@@ -141,6 +142,7 @@ EVERYTHING = [*SETTINGS, DIFFERENCES, AREAS]
 MODULES = (
     classification_grid,
     composites_grid,
+    weights_grid,
     areas_grid,
     areas_of_classes_grid,
     areas_of_classes_in_groups_grid,

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binom
 
 from docs.hooks import tables
-from performance.metrics.paired.matrices import accuracy_difference
+from performance.metrics.paired.matrices import RightAlone, accuracy_difference
 from performance.metrics.statistics.intervals import wilson
 from tests.e2e.test_docs import rows
 
@@ -25,7 +25,7 @@ def sizes(name: str) -> dict[tuple[float, float], int]:
 
 
 def keeps_limit(size: int, better: float, worse: float, limit: float) -> bool:
-    interval = accuracy_difference(size, size, better, worse)
+    interval = accuracy_difference(RightAlone.of_equal_weights(size, better, worse))
     return interval is not None and interval.lower >= -limit
 
 

@@ -1,14 +1,20 @@
 """Compute paired intervals for classification."""
 
-from performance.metrics.engines.base import Engine, Row
+from performance.metrics.engines.base import Engine
 from performance.metrics.inputs.sql import string_literal
 from performance.metrics.paired.areas import average_precision_interval, roc_auc_interval
 from performance.metrics.paired.grouped_matrices import grouped_differences
-from performance.metrics.paired.matrices import LARGEST_DIFFERENCE, accuracy_difference, matrix_differences
+from performance.metrics.paired.matrices import (
+    LARGEST_DIFFERENCE,
+    RightAlone,
+    accuracy_difference,
+    matrix_differences,
+)
 from performance.metrics.paired.numeric import LossPair, measure_differences
 from performance.metrics.paired.paired_effects import accuracy_effect
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples, join_examples
 from performance.metrics.statistics.differences import IDENTICAL
+from performance.metrics.statistics.intervals import WeightedCount
 from performance.metrics.statistics.losses import log_loss_sql
 from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS
 from performance.metrics.statistics.scores import EXAMPLES, GROUPS
@@ -49,8 +55,7 @@ def _label_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
     effect = accuracy_effect(pairs)
     if effect is None:
         return {}
-    weight, squared_weight, newer, older = _right_alone(pairs)
-    accuracy = accuracy_difference(weight, squared_weight, newer, older, effect)
+    accuracy = accuracy_difference(_right_alone(pairs), effect)
     micro = dict.fromkeys(CLASS_METRICS, accuracy) if choices.averaging == "micro" else {}
     return {"accuracy": accuracy, **micro, **_matrix_intervals(pairs, choices)}
 
@@ -67,15 +72,23 @@ def _matrix_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:
     return grouped_differences(pairs, cells, choices) if grouped else matrix_differences(cells, choices)
 
 
-def _right_alone(pairs: PairedExamples) -> Row:
-    """Return the sums of the weights and of their squares, and the weights that each version alone is right about."""
-    [row] = pairs.engine.rows("""
-        SELECT sum(w), sum(w * w),
-            coalesce(sum(w) FILTER (WHERE predicted = actual AND old_predicted <> actual), 0),
-            coalesce(sum(w) FILTER (WHERE predicted <> actual AND old_predicted = actual), 0)
-        FROM joined
-    """)
-    return row
+def _right_alone(pairs: PairedExamples) -> RightAlone:
+    """Return the examples that each version alone is right about."""
+    newer = "predicted = actual AND old_predicted <> actual"
+    older = "predicted <> actual AND old_predicted = actual"
+    columns = ", ".join(
+        f"coalesce(sum({number}) FILTER (WHERE {condition}), 0)"
+        for condition in ("TRUE", newer, older)
+        for number in ("w", "w * w")
+    )
+    [[weight, squares, of_newer, newer_squares, of_older, older_squares]] = pairs.engine.rows(
+        f"SELECT {columns} FROM joined"
+    )
+    return RightAlone(
+        WeightedCount(weight, squares),
+        WeightedCount(of_newer, newer_squares),
+        WeightedCount(of_older, older_squares),
+    )
 
 
 def _loss_intervals(pairs: PairedExamples, choices: Choices) -> Intervals:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from performance.metrics.engines.base import Row
 from performance.metrics.inputs.labels import sort_labels
@@ -15,7 +16,6 @@ from performance.metrics.statistics.intervals import (
     NO_EXAMPLES,
     Interval,
     WeightedCount,
-    effective_sample_size,
     normal,
     wilson,
 )
@@ -40,24 +40,36 @@ class JointCell:
     squared_weight: float
 
 
-def accuracy_difference(
-    weight: float, squared_weight: float, newer: float, older: float, design_effect: float = 1.0
-) -> Interval | None:
+class RightAlone(NamedTuple):
+    """All examples, and those that the newer and the older version alone is right about."""
+
+    everything: WeightedCount
+    newer: WeightedCount
+    older: WeightedCount
+
+    @classmethod
+    def of_equal_weights(cls, everything: float, newer: float, older: float) -> Self:
+        """Return examples that all have the weight 1."""
+        return cls(*(WeightedCount(float(each), float(each)) for each in (everything, newer, older)))
+
+
+def accuracy_difference(counts: RightAlone, design_effect: float = 1.0) -> Interval | None:
     """Return the interval for accuracy, from Wilson's intervals of how often each version alone is right.
 
     Zou & Donner (2008), Construction of confidence intervals about effect measures: a general approach,
-    doi:10.1002/sim.3095. The correlation of both shares is that of cells of a multinomial table.
+    doi:10.1002/sim.3095. The correlation of both shares is that of cells of a multinomial table. The variance of a
+    share is about the sum of its examples' squared weights. So if these are heavier than all examples, as of a class
+    with large weights that is hard, the effective examples are fewer.
 
     Args:
-        weight: the sum of all weights.
-        squared_weight: the sum of their squares.
-        newer: the sum of the weights of the examples that the newer version alone is right about.
-        older: the same for the older version.
+        counts: all examples, and those that each version alone is right about.
         design_effect: how many examples are worth one.
     """
-    size = effective_sample_size(weight, squared_weight * design_effect)
-    better, worse = newer / weight, older / weight
-    both = [wilson(share, size) for share in (better, worse)]
+    everything, *alone = counts
+    better, worse = (each.weight / everything.weight for each in alone)
+    units = (max(everything.unit, each.unit) * design_effect for each in alone)
+    sizes = [everything.weight / unit if unit > 0 else 0.0 for unit in units]
+    both = [wilson(share, size) for share, size in zip((better, worse), sizes, strict=True)]
     neither = (1 - better) * (1 - worse)
     correlation = -math.sqrt(better * worse / neither) if neither > 0 else 0.0
     return correlated_interval(better, both[0], worse, both[1], correlation=correlation, method=PAIRED_WILSON)

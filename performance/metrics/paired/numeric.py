@@ -20,6 +20,7 @@ from performance.metrics.statistics.scores import (
     ROUNDING,
     SERIES,
     Units,
+    deviation,
     measure_scores,
 )
 from performance.metrics.tasks import ranking
@@ -35,7 +36,8 @@ class Difference:
 
     `score` is its SQL. `scale` is about as large as the metric. `ahead` says how far out the added units are. `squares`
     says whether the score has squared errors. `variation` is the greater coefficient of variation of those of both
-    versions.
+    versions. `losses` is the SQL of the sum of both versions' losses, and `mean_loss` its mean; none if the score is no
+    difference of losses.
     """
 
     value: float
@@ -44,6 +46,8 @@ class Difference:
     ahead: float = AHEAD
     squares: bool = False
     variation: float = 0.0
+    losses: str = ""
+    mean_loss: float = 0.0
 
 
 def regression_intervals(engine: Engine, choices: Choices) -> Intervals:
@@ -85,10 +89,13 @@ def measure_differences(
     weight: str = "w",
 ) -> Intervals:
     """Return the intervals of differences, each `None` if none is known to hold."""
-    deviations = {
-        name: f"(({each.score} - {number_literal(each.value)}) / {number_literal(each.scale)})"
-        for name, each in differences.items()
-    }
+    deviations = {name: deviation(each.score, each.value, each.scale) for name, each in differences.items()}
+    if units.is_averaged:
+        deviations |= {
+            f"{name}_losses": deviation(each.losses, each.mean_loss)
+            for name, each in differences.items()
+            if each.losses
+        }
     [[total]] = pairs.engine.rows(f"SELECT sum({weight}) FROM {relation} WHERE {weight} > 0")
     scores = measure_scores(
         pairs.engine,
@@ -102,7 +109,12 @@ def measure_differences(
     found: Intervals = {}
     for name, each in differences.items():
         interval = scores[name].difference_interval(
-            each.value, each.scale, ahead=each.ahead, squares=each.squares, variation=each.variation
+            each.value,
+            each.scale,
+            ahead=each.ahead,
+            squares=each.squares,
+            variation=each.variation,
+            losses=scores.get(f"{name}_losses"),
         )
         found[name] = interval and replace(interval, method=METHOD)
     return found
@@ -118,17 +130,36 @@ class LossPair:
     old_mean: float
     variation: float = 0.0
 
+    @property
+    def both(self) -> str:
+        """The SQL of the sum of both losses."""
+        return f"({self.newer} + {self.older})"
+
+    @property
+    def mean_of_both(self) -> float:
+        """The mean of that sum."""
+        return self.mean + self.old_mean
+
     def difference(self) -> Difference:
         """Return the difference of the means."""
         score = f"({self.newer} - {self.older})"
-        return Difference(self.mean - self.old_mean, score, self.mean + self.old_mean or 1.0)
+        return Difference(
+            self.mean - self.old_mean, score, self.mean_of_both or 1.0, losses=self.both, mean_loss=self.mean_of_both
+        )
 
     def difference_of_roots(self) -> Difference:
         """Return the difference of the roots of the means, which are above 0."""
         root, old_root = math.sqrt(self.mean), math.sqrt(self.old_mean)
         score = f"({_near_root(self.newer, root)} - {_near_root(self.older, old_root)})"
         return Difference(
-            root - old_root, score, root + old_root, AHEAD_OF_SQUARES, squares=True, variation=self.variation
+            root - old_root,
+            score,
+            root + old_root,
+            AHEAD_OF_SQUARES,
+            squares=True,
+            variation=self.variation,
+            losses=self.both,
+            mean_loss=self.mean_of_both,
         )
 
     def difference_of_ratios(self, sql: str, mean: float, *, squares: bool = False) -> Difference:
@@ -136,9 +167,9 @@ class LossPair:
         value = (self.mean - self.old_mean) / mean
         relative = f"({sql} / {number_literal(mean)} - 1)"
         score = f"(({self.newer} - {self.older}) / {number_literal(mean)} - {number_literal(value)} * {relative})"
-        scale = (self.mean + self.old_mean) / mean or 1.0
+        scale = self.mean_of_both / mean or 1.0
         if not squares:
-            return Difference(value, score, scale)
+            return Difference(value, score, scale, losses=self.both, mean_loss=self.mean_of_both)
         return Difference(value, score, scale, AHEAD_OF_EXPLAINED, squares=True, variation=self.variation)
 
     def swapped(self) -> "LossPair":
@@ -221,7 +252,7 @@ def _mase_interval(pairs: PairedExamples, units: Units, by: str | None) -> Inter
     [[value, size]] = pairs.engine.rows(f"SELECT avg(x), avg(size) FROM {by_series}")
     if value is None or not math.isfinite(value):
         return {}
-    difference = Difference(float(value), "x", float(size) or 1.0)
+    difference = Difference(float(value), "x", float(size) or 1.0, losses="size", mean_loss=float(size))
     return measure_differences(pairs, units, "unit" if by else by, {"mase": difference}, relation=by_series)
 
 

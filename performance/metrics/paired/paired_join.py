@@ -12,7 +12,7 @@ _SHARED = ("actual", "weight", "series", "scale", "cluster")
 _OWN = ("predicted", "score", "truth", "brier", "roc_auc")
 
 # Raise it when a paired method changes: stored intervals of other methods are computed again.
-METHODS = 5
+METHODS = 6
 
 Intervals = dict[str, Interval | None]
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from performance.metrics.paired.matrices import accuracy_difference
+from performance.metrics.paired.matrices import RightAlone, accuracy_difference
 
 _MOST_EXAMPLES = 1e15
 _BISECTIONS = 35
@@ -61,7 +61,7 @@ def needed_ratio_for_limit(difference: float, end: float, limit: float, size: fl
 
 
 def _lower_end(better: float, worse: float, size: float) -> float:
-    interval = accuracy_difference(size, size, better * size, worse * size)
+    interval = accuracy_difference(RightAlone.of_equal_weights(size, better * size, worse * size))
     return interval.lower if interval else -math.inf
 
 

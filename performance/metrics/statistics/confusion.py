@@ -29,6 +29,7 @@ ONE_CLASS = "All examples are of one class. There must be examples of at least t
 TOO_FEW = "There are many classes, and fewer than {0} right or {0} wrong predictions. {0} of each are enough."
 ENOUGH = 30  # right and wrong predictions, for the delta method
 _NO_VARIANCE = 1e-13  # but for rounding
+_ROUNDING = 1e-9
 
 
 class ConfusionMatrix:
@@ -70,8 +71,7 @@ class ConfusionMatrix:
         """
         if self._has_equal_weights or sum(row > 0 for row in self.rows) < 2:
             everything, right = sum(self._by_row, NO_EXAMPLES), sum(self._right, NO_EXAMPLES)
-            value = math.fsum(self.diagonal) / self.total
-            return self._share(right, everything - right, max(each.unit for each in self._by_row), value)
+            return self._share(right, everything - right, everything.unit, math.fsum(self.diagonal) / self.total)
         return self._simulated(margins.accuracy, self.accuracy_gradient(), errors_by_class=True)
 
     def precision(self, label: str) -> Estimate:
@@ -83,7 +83,10 @@ class ConfusionMatrix:
         if self.columns[index] <= 0:
             return Estimate(0.0, reason=f"No example is predicted as {label!r}.")
         right, wrong = self._right[index], self._by_column[index] - self._right[index]
-        return self._share(right, wrong, self._unit_of_others(index), self.diagonal[index] / self.columns[index])
+        value = self.diagonal[index] / self.columns[index]
+        ratio = self._ratio_of_column(index)
+        of_class, of_others = self._by_row[index].unit * ratio, self._unit_of_others(index, wrong) * ratio
+        return self._share(right, wrong, of_class, value, wrong_unit=of_others)
 
     def recall(self, label: str) -> Estimate:
         """Return the share of the class's examples that are predicted as the class; 0 if there are none.
@@ -119,10 +122,9 @@ class ConfusionMatrix:
         index = self.labels.index(label)
         if self.total - self.rows[index] <= NEGLIGIBLE * self.total:
             return Estimate(0.0, reason=ONE_CLASS)
-        others = sum((each for at, each in enumerate(self._by_row) if at != index), NO_EXAMPLES)
-        wrong = self._by_column[index] - self._right[index]
+        others, wrong = self._others(index), self._by_column[index] - self._right[index]
         value = margins.class_metric("specificity", index)(self.margins)
-        return self._share(others - wrong, wrong, self._unit_of_others(index), value)
+        return self._share(others - wrong, wrong, others.unit, value, wrong_unit=self._unit_of_others(index, wrong))
 
     def support(self, label: str) -> float:
         """Return the sum of the weights of the class's examples."""
@@ -230,8 +232,12 @@ class ConfusionMatrix:
 
     # Intervals
 
-    def _share(self, right: WeightedCount, wrong: WeightedCount, likely_unit: float, value: float) -> Estimate:
-        return self._estimate(value, weighted_wilson(right, wrong, likely_unit=likely_unit))
+    def _share(
+        self, right: WeightedCount, wrong: WeightedCount, unit: float, value: float, *, wrong_unit: float | None = None
+    ) -> Estimate:
+        """Return a share with the interval of `weighted_wilson`. By default, both sides have the same least unit."""
+        least = unit if wrong_unit is None else wrong_unit
+        return self._estimate(value, weighted_wilson(right, wrong, right_unit=unit, wrong_unit=least))
 
     def _estimate(self, value: float, interval: Interval | None) -> Estimate:
         return Estimate(value, interval, None if interval else TINY_WEIGHTS)
@@ -261,12 +267,17 @@ class ConfusionMatrix:
             EffectiveCell(row, column, count.size, count.unit / self.total)
             for row, weights in enumerate(self.weights)
             for column, weight in enumerate(weights)
-            if weight > 0 and (count := self._count(row, column)).size > 0
+            if weight > 0 and (count := self._as_heavy_as_class(row, column)).size > 0
         ]
         return Melding(cells, [each.unit / self.total for each in self._by_row])
 
     def _count(self, row: int, column: int) -> WeightedCount:
         return WeightedCount(self.weights[row][column], self.squared_weights[row][column] * self.design_effect)
+
+    def _as_heavy_as_class(self, row: int, column: int) -> WeightedCount:
+        """Return the examples of a cell with at least the unit of their class: a few errors may be light by chance."""
+        count, unit = self._count(row, column), self._by_row[row].unit
+        return WeightedCount(count.weight, count.weight * unit) if unit > count.unit * (1 + _ROUNDING) else count
 
     @cached_property
     def _right(self) -> list[WeightedCount]:
@@ -282,9 +293,26 @@ class ConfusionMatrix:
         squares = [math.fsum(column) * self.design_effect for column in zip(*self.squared_weights, strict=True)]
         return [WeightedCount(*each) for each in zip(self.columns, squares, strict=True)]
 
-    def _unit_of_others(self, index: int) -> float:
-        """Return the weight of an effective example of the other classes, the greatest one."""
+    def _others(self, index: int) -> WeightedCount:
+        """Return the examples of all other classes."""
+        return sum((each for at, each in enumerate(self._by_row) if at != index), NO_EXAMPLES)
+
+    def _unit_of_others(self, index: int, wrong: WeightedCount) -> float:
+        """Return the least weight of an effective example of other classes that is predicted as the class.
+
+        Without such examples, it is that of the class whose effective examples have the greatest weight.
+        """
+        if wrong.weight > 0:
+            return self._others(index).unit
         return next((self._by_row[at].unit for at in self._heaviest if at != index), 0.0)
+
+    def _ratio_of_column(self, index: int) -> float:
+        """Return how heavy effective examples predicted as a class are, relative to those of the same actual classes.
+
+        It is 1 if weights depend on the actual class alone, and else if the predicted class plays a part.
+        """
+        expected = math.fsum(row[index] * each.unit for row, each in zip(self.weights, self._by_row, strict=True))
+        return self._by_column[index].squared_weight / expected if expected > 0 else 0.0
 
     @cached_property
     def _heaviest(self) -> list[int]:
@@ -297,16 +325,15 @@ class ConfusionMatrix:
         return max(units) - min(units) <= 1e-9 * max(units)
 
     def _variance(self, gradient: Gradient) -> float:
-        """Return the variance of a metric's estimate, from the variance of its gradient over the cells."""
-        first = second = 0.0
-        for index, row in enumerate(self.weights):
-            for position, weight in enumerate(row):
-                if weight:
-                    slope = gradient.by_cell(index, position)
-                    first += weight * slope
-                    second += weight * slope * slope
-        mean = first / self.total
-        return max(second / self.total - mean * mean, 0.0) / self.size
+        """Return the variance of a metric's estimate, from the influences of the examples of each cell."""
+        cells = [
+            (self._as_heavy_as_class(index, position), gradient.by_cell(index, position))
+            for index, row in enumerate(self.weights)
+            for position, weight in enumerate(row)
+            if weight
+        ]
+        mean = math.fsum(count.weight * slope for count, slope in cells) / self.total
+        return math.fsum(count.squared_weight * (slope - mean) ** 2 for count, slope in cells) / self.total**2
 
 
 def _absent(label: str) -> str:

@@ -133,18 +133,24 @@ class WeightedCount:
 NO_EXAMPLES = WeightedCount(0.0, 0.0)
 
 
-def weighted_wilson(right: WeightedCount, wrong: WeightedCount, *, likely_unit: float) -> Interval | None:
+def weighted_wilson(
+    right: WeightedCount, wrong: WeightedCount, *, right_unit: float, wrong_unit: float
+) -> Interval | None:
     """Return the interval of the weighted share of right examples, `None` without a sample.
 
-    It is Wilson's interval for the effective examples, each side with the weight of its own ones. Without weights it is
-    Wilson's. `likely_unit` is the weight of an effective example on a side that has none.
+    It is Wilson's interval for the effective examples. Each side has the weight of its own ones, but at least
+    `right_unit` and `wrong_unit`, which are known from more examples: a few errors may be light by chance. If neither
+    is known of one side, it is that of the other. Without weights it is Wilson's, and with equal units Wilson's of
+    Kish's effective size.
     """
-    size = right.size + wrong.size
-    interval = wilson(right.size / size, size) if size > 0 else None
-    if interval is None:
+    of_right, of_wrong = max(right.unit, right_unit), max(wrong.unit, wrong_unit)
+    right_unit, wrong_unit = of_right or of_wrong, of_wrong or of_right
+    if right_unit <= 0:
         return None
-    odds = (wrong.unit or likely_unit or right.unit) / (right.unit or likely_unit or wrong.unit)
-    return interval.transform(lambda share: share / (share + odds * (1 - share)))
+    successes, failures = right.weight / right_unit, wrong.weight / wrong_unit
+    size, odds = successes + failures, wrong_unit / right_unit
+    interval = wilson(successes / size, size) if size > 0 else None
+    return interval and interval.transform(lambda share: share / (share + odds * (1 - share)))
 
 
 def last_likely(is_likely: Callable[[float], bool], start: float, end: float) -> float:

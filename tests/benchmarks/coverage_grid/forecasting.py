@@ -1,12 +1,13 @@
 """Settings of forecasting: series whose errors are correlated in time."""
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from scipy.signal import lfilter
 
 from performance.metrics.statistics.scores import SERIES
-from performance.metrics.tasks.forecasting import Losses
+from performance.metrics.tasks.forecasting import UNSCALED, Losses
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
 from tests.benchmarks.coverage_grid.regression import roots
@@ -15,12 +16,23 @@ from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 SEED = 20260313
 COUNTS = (2, 3, 5, 10, 30)  # of series
 STEPS = 24
-LEVEL = 10.0
+LEVEL = MEAN_SIZE = 10.0  # of actual values, which are all above 0
 MANY = 30_000  # series that stand for all there are
 
 
-def draw(random: np.random.Generator, series: int, correlation: float) -> Numbers:
-    """Return the errors of series, autoregressive of order one, with a variance of 1: a row for each series."""
+def draw(random: np.random.Generator, series: int, correlation: float, spread: float = 0.0) -> Numbers:
+    """Return the errors of series, autoregressive of order one: a row for each series.
+
+    They have a variance of 1, times the square of each series' scale, which is lognormal with this `spread`.
+    """
+    return _scales(random, series, spread) * _autoregressive(random, series, correlation)
+
+
+def _scales(random: np.random.Generator, series: int, spread: float) -> Numbers:
+    return np.exp(spread * random.normal(size=(series, 1))) if spread else np.ones((series, 1))
+
+
+def _autoregressive(random: np.random.Generator, series: int, correlation: float) -> Numbers:
     shocks = random.normal(size=(series, STEPS)) * np.sqrt(1 - correlation**2)
     shocks[:, 0] /= np.sqrt(1 - correlation**2)
     return np.asarray(lfilter([1.0], [1.0, -correlation], shocks, axis=1))
@@ -37,7 +49,7 @@ def losses_of(actual: Numbers, error: Numbers) -> Losses:
     means = {name: float(each.mean()) for name, each in losses.items()}
     squared, absolute, symmetric, size = (each.mean(axis=1) / means[name] - 1 for name, each in losses.items())
     deviations = {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": absolute - size}
-    return Losses(**means, scores=scores_of(SERIES, deviations))
+    return Losses(**means, scores=scores_of(UNSCALED, deviations))
 
 
 def series(samples: int, counts: tuple[int, ...] = COUNTS) -> Tallies:
@@ -59,6 +71,26 @@ def series(samples: int, counts: tuple[int, ...] = COUNTS) -> Tallies:
             yield from found.values()
 
 
+def unlike_series(samples: int, counts: tuple[int, ...] = (5, 10, 30)) -> Tallies:
+    """Yield the tallies of series of different scale."""
+    for spread, correlation, count in itertools.product((0.5, 0.75, 1.0), (0.0, 0.8, 0.95), counts):
+        random, mean = np.random.default_rng(SEED), np.exp(spread**2 / 2)
+        mae = np.sqrt(2 / np.pi) * mean
+        truth = {"mae": mae, "rmse": mean**2, "wape": mae / MEAN_SIZE}
+        setting = f"{count} series, AR({correlation:g}), scales lognormal({spread:g})"
+        found = {name: Tally(setting, name, count, float(value), True) for name, value in truth.items()}
+        drawn = []
+        for _ in range(samples):
+            actual = LEVEL + random.normal(size=(count, STEPS))
+            error = draw(random, count, correlation, spread)
+            estimates = losses_of(actual, error).estimates()
+            for name, tally in found.items():
+                tally.add(estimates[name].interval)
+            drawn.append(_means_of_series(actual, error))
+        _add_rivals(found, *(np.stack(each) for each in zip(*drawn, strict=True)))
+        yield from found.values()
+
+
 def _means_of_series(actual: Numbers, error: Numbers) -> tuple[Numbers, ...]:
     """Return the mean squared, absolute and symmetric error of each series, and its mean absolute value."""
     absolute = np.abs(error)
@@ -72,33 +104,50 @@ def _add_rivals(
     """Count the intervals of other methods, of samples in rows and series in columns."""
     ratio = absolute.mean(1, keepdims=True) / size.mean(1, keepdims=True)
     linear = ratio + (absolute - ratio * size) / size.mean(1, keepdims=True)
-    for name, values in {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": linear}.items():
+    by_name = {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": linear}
+    for name, values in ((name, by_name[name]) for name in found):
         ends = {**rivals.positive_means(values), "wild bootstrap": rivals.wild_bootstrap(values)}
         found[name].add_rivals(roots(ends) if name == "rmse" else ends)
 
 
-def differences(samples: int, counts: tuple[int, ...] = COUNTS, worse: float = 1.15) -> Tallies:
+def differences(samples: int, counts: tuple[int, ...] = COUNTS, worse: float = 1.15, spread: float = 0.0) -> Tallies:
     """Yield the tallies of the difference of MAE of two versions on the same series."""
     for correlation in (0.0, 0.5, 0.9):
         for count in counts:
             random = np.random.default_rng(SEED)
             setting = f"{count} series, AR(0.8), correlation {correlation:g}"
-            tally = Tally(setting, "mae difference", count, (worse - 1) * np.sqrt(2 / np.pi), True)
+            if spread:
+                setting += f", scales lognormal({spread:g}), {worse:g} times as large"
+            truth = (worse - 1) * np.sqrt(2 / np.pi) * np.exp(spread**2 / 2)
+            tally = Tally(setting, "mae difference", count, float(truth), True)
             drawn = []
             for _ in range(samples):
-                one, other = draw(random, count, 0.8), draw(random, count, 0.8)
+                scales = _scales(random, count, spread)
+                one, other = (scales * _autoregressive(random, count, 0.8) for _ in range(2))
                 newer = worse * (correlation * one + np.sqrt(1 - correlation**2) * other)
                 score = (np.abs(newer) - np.abs(one)).mean(axis=1)
-                value, scale = float(score.mean()), float(np.abs(newer).mean() + np.abs(one).mean())
-                scores = scores_of(SERIES, {"mae": (score - value) / scale})["mae"]
-                tally.add(scores.difference_interval(value, scale))
+                both = (np.abs(newer) + np.abs(one)).mean(axis=1)
+                value, scale = float(score.mean()), float(both.mean())
+                scores = scores_of(SERIES, {"mae": (score - value) / scale, "losses": both / scale - 1})
+                tally.add(scores["mae"].difference_interval(value, scale, losses=scores["losses"]))
                 drawn.append(score)
             means = np.stack(drawn)
             tally.add_rivals({**rivals.means_of(means), "wild bootstrap": rivals.wild_bootstrap(means)})
             yield tally
 
 
-FAMILIES: Mapping[str, Callable[[int], Tallies]] = {"forecasts": series, "differences of forecasts": differences}
+def differences_of_unlike_series(samples: int) -> Tallies:
+    """Yield the tallies of the difference of MAE of two versions on the same series of different scale."""
+    for worse, spread in itertools.product((1.15, 1.5), (0.5, 1.0)):
+        yield from differences(samples, (5, 10, 30), worse, spread)
+
+
+FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
+    "forecasts": series,
+    "forecasts of unlike series": unlike_series,
+    "differences of forecasts": differences,
+    "differences of forecasts of unlike series": differences_of_unlike_series,
+}
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "forecasts": lambda samples: series(samples, counts=(7, 20)),
     "differences of forecasts": lambda samples: differences(samples, counts=(7, 20), worse=1.3),

@@ -119,7 +119,8 @@ def differences(tables: npt.NDArray[np.int64]) -> dict[str, Ends]:
     """Return the ends of the product's intervals by metric, from joint tables `[sample][actual][newer][older]`."""
     pairs, at = np.unique(joint_tables.right_alone(tables), axis=0, return_inverse=True)
     size = float(tables[0].sum())
-    ends = np.array([ends_of(paired.accuracy_difference(size, size, *pair)) for pair in pairs.tolist()])[at]
+    counts = [paired.RightAlone.of_equal_weights(size, *pair) for pair in pairs.tolist()]
+    ends = np.array([ends_of(paired.accuracy_difference(each)) for each in counts])[at]
     found = joint_tables.intervals(tables.astype(float), "binary")
     known = {name: (tables.sum((2, 3)) > 0).all(1) for name in found}  # examples of both classes
     known["precision"] &= (tables[:, :, 1].sum((1, 2)) > 0) & (tables[..., 1].sum((1, 2)) > 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from performance.metrics.paired.matrices import accuracy_difference
+from performance.metrics.paired.matrices import RightAlone, accuracy_difference
 from performance.metrics.statistics.differences import IDENTICAL
 from performance.metrics.statistics.intervals import Interval
 from performance.metrics.statistics.margins import AVERAGED
@@ -157,7 +157,7 @@ def limits(settings: list[tuple[Versions, float]], samples: int) -> Tallies:
 def _accuracy(size: int, newer: float, older: float) -> Interval | None:
     if newer + older == 0:
         return IDENTICAL
-    return accuracy_difference(float(size), float(size), newer, older)
+    return accuracy_difference(RightAlone.of_equal_weights(size, newer, older))
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

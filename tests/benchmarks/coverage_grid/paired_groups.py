@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from performance.metrics.paired.matrices import accuracy_difference
+from performance.metrics.paired.matrices import RightAlone, accuracy_difference
 from performance.metrics.statistics.clusters import Clusters
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import Interval
@@ -180,8 +180,8 @@ def _right_alone(shape: tuple[int, ...]) -> Numbers:
 
 def _accuracy(table: Numbers, effect: float) -> Interval | None:
     newer, older = table[1, 1, 0] + table[0, 0, 1], table[1, 0, 1] + table[0, 1, 0]
-    total = float(table.sum())
-    return accuracy_difference(total, total, float(newer), float(older), effect)
+    counts = RightAlone.of_equal_weights(table.sum(), newer, older)
+    return accuracy_difference(counts, effect)
 
 
 def of_classes(settings: list[GroupedVersions], samples: int) -> Tallies:

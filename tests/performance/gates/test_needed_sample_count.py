@@ -7,7 +7,7 @@ import pytest
 from performance.gates.measurement import Measurement
 from performance.gates.renderers import markdown
 from performance.metrics.comparison import MetricValues
-from performance.metrics.paired.matrices import accuracy_difference
+from performance.metrics.paired.matrices import RightAlone, accuracy_difference
 from performance.metrics.statistics.intervals import Interval
 from tests.performance.gates.cases import FAILED, PASSED, SURE, between, judge_rule, judge_rules
 
@@ -157,7 +157,7 @@ def test_limit_on_accuracy_needs_what_its_paired_interval_needs(differing: tuple
 
     def judged(times: float) -> Any:
         size = count * times
-        interval = accuracy_difference(size, size, better * times, worse * times)
+        interval = accuracy_difference(RightAlone.of_equal_weights(size, better * times, worse * times))
         assert interval is not None
         now, before = (
             Measurement(

@@ -174,6 +174,41 @@ def test_the_design_effect_is_that_of_the_sums_by_group(
     assert (interval.lower, interval.upper) == pytest.approx((expected.lower, expected.upper), rel=1e-5)
 
 
+@pytest.mark.parametrize(("name", "positive"), [("recall", "1"), ("specificity", "0"), ("precision", "1")])
+def test_a_few_errors_that_are_light_by_chance_count_as_errors_of_any_weight(
+    tmp_path: Path, name: str, positive: str
+) -> None:
+    """The interval is that of the effective size of all examples that the metric is a share of."""
+    weight = np.tile(np.repeat([20.0, 1.0], [15, 285]), 2)
+    actual = np.repeat([1, 0], 300)
+    wrong = (np.arange(600) % 300) >= 296
+    columns = {"actual": actual, "predicted": np.where(wrong, 1 - actual, actual), "weight": weight}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, columns, positive_class=positive)
+
+    # Four of the light examples of each class are wrong, and so are four of those predicted as each. The right ones
+    # are heavier than all by a thousandth.
+    size, share = 585**2 / (15 * 400 + 285), 581 / 585
+    z = stats.norm.ppf(0.975)
+    expected = (share + z**2 / (2 * size) - z * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))) / (
+        1 + z**2 / size
+    )
+    assert found.confidence_intervals[name].lower == pytest.approx(expected, abs=1e-5)
+
+
+def least_units(name: str, actual: Any, predicted: Any, weight: Any, counted: Any) -> tuple[float, float]:
+    """Return the least weights of effective examples that are right and wrong: those of their actual class.
+
+    What depends on the predicted class multiplies those of the precision.
+    """
+    units = np.array([(of_class**2).sum() / of_class.sum() for of_class in (weight[actual == at] for at in (0, 1))])
+    if name != "precision":
+        unit = float(units[1 if name == "recall" else 0])
+        return unit, unit
+    ratio = (weight[counted] ** 2).sum() / (weight[counted] * units[actual[counted]]).sum()
+    return float(units[1] * ratio), float(units[0] * ratio)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_only_groups_with_examples_that_a_metric_is_a_share_of_inform_of_it(
     tmp_path: Path, patients: dict[str, Any], weighted: bool
@@ -198,7 +233,8 @@ def test_only_groups_with_examples_that_a_metric_is_a_share_of_inform_of_it(
             WeightedCount(float(each.sum()), float((each**2).sum() * effect))
             for each in (weights[right], weights[~right])
         )
-        expected = weighted_wilson(of_right, of_wrong, likely_unit=1.0)
+        right_unit, wrong_unit = least_units(name, actual, predicted, weight, counted)
+        expected = weighted_wilson(of_right, of_wrong, right_unit=right_unit * effect, wrong_unit=wrong_unit * effect)
         assert expected is not None
         assert degrees < 38
         assert (found[name].lower, found[name].upper) == pytest.approx((expected.lower, expected.upper), rel=1e-5)

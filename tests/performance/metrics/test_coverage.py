@@ -35,6 +35,7 @@ from tests.benchmarks.coverage_grid import paired as paired_grid
 from tests.benchmarks.coverage_grid import paired_classes as several_grid
 from tests.benchmarks.coverage_grid import paired_group_averages as group_averages
 from tests.benchmarks.coverage_grid import paired_group_means as paired_means
+from tests.benchmarks.coverage_grid import weights as weights_grid
 from tests.benchmarks.coverage_grid.areas import Areas
 from tests.benchmarks.coverage_grid.ranked import ranked_influences
 from tests.benchmarks.coverage_grid.tally import Tallies, usable_rivals
@@ -179,6 +180,13 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
         lambda: grid.proportions([grid.Binary(100, 0.1, 0.99, 0.99), grid.Binary(50, 0.5, 0.99, 0.99)], 400),
     ),
     ("class weights", lambda: grid.proportions([grid.WEIGHTED[0]], 100)),
+    ("weights within classes", lambda: weights_grid.shares(weights_grid.WITHIN_CLASSES[1:3], 300)),
+    (
+        "weights within classes, several cells",
+        lambda: weights_grid.several_cells([weights_grid.WITHIN_CLASSES[2]], 100),
+    ),
+    ("weights of three classes", lambda: weights_grid.three_classes(weights_grid.OF_THREE[1:3], 200)),
+    ("differences of weighted classes", lambda: weights_grid.differences([weights_grid.VERSIONS[0]], 300)),
     ("composites", lambda: composites.composites([grid.PAIRS[0], grid.PAIRS[4]], 200)),
     ("areas", lambda: areas_grid.areas([Areas(0.97, 10, 90), Areas(0.9, 10, 490, ties=True)], 500)),
     ("areas of several classes", lambda: class_areas.several([*class_areas.SEVERAL[:2], class_areas.HARD[1]], 100)),

@@ -135,6 +135,8 @@ def test_differences_of_grouped_errors_have_the_intervals_of_sums_by_numpy(tmp_p
         lambda: regression_grid.differences(SAMPLES, sizes=(100,)),
         lambda: paired_means.means([paired_means.GROUPED_MEANS[11]], SAMPLES, compared=OF_ERRORS),
         lambda: forecasting_grid.series(SAMPLES, counts=(2, 5, 10)),
+        lambda: forecasting_grid.unlike_series(SAMPLES, counts=(5,)),
+        lambda: forecasting_grid.differences(SAMPLES, counts=(5,), worse=1.5, spread=1.0),
         lambda: ranking_grid.queries(SAMPLES),
         lambda: ranking_grid.groups(ranking_grid.GROUPED[::4], SAMPLES),
         lambda: ranking_grid.differences(SAMPLES, sizes=(30, 100)),

@@ -111,17 +111,37 @@ def test_series_or_their_groups_are_the_units_of_intervals(tmp_path: Path, group
     weight = np.ones(len(np.unique(unit)))
     ratio = error.sum() / actual.sum()
     scaled = by_unit(error / columns["scale"])
+    ahead = 2 if grouped else 2 * (1 + 3.5 / 60)  # series may differ in scale
     expected: dict[str, Any] = {
-        "mae": augmented_t(by_unit(error), weight, 2),
-        "rmse": np.sqrt(augmented_t(by_unit(error**2), weight, 3)),
-        "smape": augmented_t(by_unit(2 * error / (actual + columns["predicted"])), weight, 2),
-        "mase": augmented_t(scaled, weight, 2),
-        "wape": augmented_t(by_unit(ratio + (error - ratio * actual) / actual.mean()), weight, 2, 2),
+        "mae": augmented_t(by_unit(error), weight, ahead),
+        "rmse": np.sqrt(augmented_t(by_unit(error**2), weight, 1.5 * ahead)),
+        "smape": augmented_t(by_unit(2 * error / (actual + columns["predicted"])), weight, ahead),
+        "mase": augmented_t(scaled, weight, ahead),
+        "wape": augmented_t(by_unit(ratio + (error - ratio * actual) / actual.mean()), weight, ahead, ahead),
     }
     for name, ends in expected.items():
         interval = found.confidence_intervals[name]
         assert (interval.lower, interval.upper) == pytest.approx(tuple(ends)), name
     assert found.effective_sample_size == len(weight)
+
+
+def test_series_of_different_scale_have_an_interval_of_the_mase_alone(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    scale, actual = np.repeat(3.0 ** (np.arange(12) % 4), 50), random.normal(500, 5, 600)
+    columns = {
+        "series_id": np.repeat(np.arange(12), 50),
+        "actual": actual,
+        "predicted": actual + scale * random.normal(0, 1, 600),
+        "scale": scale,
+    }
+
+    found = evaluate_columns(forecasting.evaluate, tmp_path, columns)
+
+    assert set(found.confidence_intervals) == {"mase"}
+    for name in ("mae", "rmse"):
+        reason = found.intervals_unavailable[name]
+        assert reason.startswith("A few of the 12 series decide the value. ")
+        assert reason.endswith(" like them. If the scales of the series differ, MASE compares them.")
 
 
 @pytest.mark.parametrize("named", [False, True])

@@ -256,6 +256,21 @@ def test_the_paired_accuracy_interval_follows_from_the_shares_that_each_version_
     assert found["accuracy"].method == "paired_wilson"
 
 
+def test_heavy_examples_that_the_versions_disagree_on_widen_the_paired_accuracy_interval(tmp_path: Path) -> None:
+    """Each version alone is right about 20 heavy positives. All negatives are right and light."""
+    actual, weight = np.repeat([1, 0], [100, 900]), np.repeat([9.0, 1.0], [100, 900])
+    at = np.arange(1000)
+    newer, older = ({"predicted": np.where(wrong, 0, actual)} for wrong in (at < 20, (at >= 20) & (at < 40)))
+
+    found = compare(tmp_path, "classification", tables(actual, newer, older, weight=weight), Choices("1", "binary"))
+
+    # All weigh 1,800, and each side 180. Effective examples weigh 9 there, 5 on average.
+    side = binomtest(20, 200).proportion_ci(0.95, "wilson")
+    down, up = 0.1 - side.low, side.high - 0.1
+    margin = math.sqrt(down**2 + up**2 + 2 * (1 / 9) * down * up)
+    assert (found["accuracy"].lower, found["accuracy"].upper) == pytest.approx((-margin, margin))
+
+
 @pytest.mark.parametrize("correlation", [-1.0, -0.5, 0.0, 0.3, 0.999, 1.0])
 def test_a_difference_interval_is_narrower_with_correlation(correlation: float) -> None:
     one, other = Interval(0.7, 0.9, "wilson"), Interval(0.6, 0.85, "wilson")

@@ -95,6 +95,22 @@ def test_of_several_series_or_groups_each_is_one_draw(
         assert (found[name].lower, found[name].upper) == pytest.approx(ends), name
 
 
+@pytest.mark.parametrize("unlike", [False, True])
+def test_differences_of_series_of_different_scale_have_no_interval(
+    tmp_path: Path, seeded: np.random.Generator, unlike: bool
+) -> None:
+    """The differences of all series are alike, but those of series with large errors may not be."""
+    series = np.repeat(np.arange(12), 10)
+    scale, actual = (3.0 ** (np.arange(12) % 4) if unlike else np.full(12, 9.0))[series], seeded.normal(500, 5, 120)
+    error = scale * np.tile([1.0, -1.0], 60)
+    further = np.sign(error) * (0.4 + seeded.normal(0, 0.1, 12)[series])
+    versions = [{"predicted": actual + each, "series_id": series, "scale": scale} for each in (error + further, error)]
+
+    found = compare(tmp_path, "forecasting", tables(actual, *versions))
+
+    assert {"mae", "rmse", "wape"} & set(found) == (set() if unlike else {"mae", "rmse", "wape"})
+
+
 def test_forecasts_of_one_series_have_no_paired_interval(tmp_path: Path, seeded: np.random.Generator) -> None:
     actual = seeded.normal(50, 5, 100)
     versions = [{"predicted": actual + seeded.normal(0, 1, 100)} for _ in range(2)]
