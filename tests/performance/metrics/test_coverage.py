@@ -179,6 +179,7 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
     ),
     ("class weights", lambda: grid.proportions([grid.WEIGHTED[0]], 100)),
     ("composites", lambda: composites.composites([grid.PAIRS[0], grid.PAIRS[4]], 200)),
+    ("many classes", lambda: composites.many_classes([composites.ManyClasses(1500, 60, 0.65)], 150)),
     ("areas", lambda: areas_grid.areas([Areas(0.97, 10, 90), Areas(0.9, 10, 490, ties=True)], 500)),
     ("areas of several classes", lambda: class_areas.several([*class_areas.SEVERAL[:2], class_areas.HARD[1]], 100)),
     ("differences of areas of several classes", lambda: class_areas.differences([class_areas.PAIRS[4]], 100)),
