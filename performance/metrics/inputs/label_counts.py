@@ -78,6 +78,14 @@ class LabelCounts:
         """The sum of the squared weights."""
         return sum(cell.squared_weight for cell in self.cells)
 
+    @property
+    def heaviest(self) -> float:
+        """The weight of an effective example of the class whose effective examples weigh most."""
+        squares: dict[str, float] = defaultdict(float)
+        for cell in self.cells:
+            squares[cell.actual] += cell.squared_weight
+        return max(squares[label] / weight for label, weight in self._weights.items() if weight > 0)
+
     def weight_of(self, label: str) -> float:
         """Return the sum of the weights of the examples of a class."""
         return self._weights.get(label, 0.0)

@@ -6,10 +6,12 @@ The intervals of proportions are Wilson's, and so is that of F1. Metrics of more
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from heapq import nlargest
 
 from performance.metrics.statistics import gradients, margins
+from performance.metrics.statistics.biases import OF_AVERAGES
 from performance.metrics.statistics.estimates import TINY_WEIGHTS, Estimate
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.intervals import (
@@ -145,7 +147,8 @@ class ConfusionMatrix:
         if absent and averaging == "macro":
             return Estimate(function(self.margins), reason=_absent(absent[0]))
         by_class = averaging == "macro" or metric == "precision"
-        return self._simulated(function, self.gradient(metric, averaging), errors_by_class=by_class)
+        found = self._simulated(function, self.gradient(metric, averaging), errors_by_class=by_class)
+        return self._unbiased(found, OF_AVERAGES.get((metric, averaging)))
 
     def gradient(self, metric: str, averaging: str, label: str | None = None) -> Gradient:
         """Return such a metric with its derivatives.
@@ -260,6 +263,14 @@ class ConfusionMatrix:
         if lowest < 0:
             return Estimate(value, normal(value, variance, "multinomial", lowest, 1))
         return Estimate(value, logit(value, variance, self.size, "multinomial"))
+
+    def _unbiased(self, found: Estimate, bias: Callable[[Margins, float], float] | None) -> Estimate:
+        """Return the estimate with the end of its interval moved outwards that the bias is at."""
+        if bias is None or found.interval is None:
+            return found
+        excess = bias(self.margins, self.size)
+        lower, upper = found.interval.lower - max(excess, 0.0), found.interval.upper - min(excess, 0.0)
+        return replace(found, interval=replace(found.interval, lower=max(lower, 0.0), upper=min(upper, 1.0)))
 
     @cached_property
     def _melding(self) -> Melding:

@@ -14,7 +14,8 @@ from performance.metrics.statistics.intervals import normal
 from performance.metrics.statistics.means import AUGMENTED_T, Mean, sums
 
 BINS = 15
-SURPRISE = -math.log(0.03)  # the loss of an example whose class was given 3%
+SURPRISE = -math.log(0.03)  # a bad example loses at least as much as one whose class was given 3%
+BAD_EXAMPLES = 1.25  # with 1, up to 5.1% are beyond the truth if all predictions are equally sure; with this, 3.5%
 MIN_SIZE = 2
 FEW_EXAMPLES = "There are fewer than {0} examples, counted by their weight. {0} are enough."
 _ROUNDING = 1e-9
@@ -38,20 +39,28 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """The mean losses of probabilities, the greatest Brier loss, and the calibration by bins."""
+    """The mean losses of probabilities, the greatest Brier loss, and the calibration by bins.
+
+    `greatest_log` is the greatest logarithmic loss that the predictions make possible: that of an example of the least
+    probable of all classes. `heaviest` is the weight of an effective example of the class whose examples weigh most.
+    """
 
     log: Mean
     brier: Mean
+    greatest_log: float
     greatest_brier: float
+    heaviest: float
     bins: tuple[CalibrationBin, ...]
 
     def log_loss(self, design_effect: float = 1.0) -> Estimate:
         """Return the mean logarithmic loss, in nats. `design_effect` examples are worth one."""
-        return loss_estimate(self.log.with_design_effect(design_effect), SURPRISE)
+        mean, bad = self.log.with_design_effect(design_effect), max(SURPRISE, self.greatest_log)
+        return loss_estimate(mean, bad, self.heaviest * design_effect)
 
     def brier_score(self, design_effect: float = 1.0) -> Estimate:
         """Return the mean squared distance of probabilities and truth, from 0 to 1, or to 2 for several classes."""
-        return loss_estimate(self.brier.with_design_effect(design_effect), self.greatest_brier, self.greatest_brier)
+        mean, greatest = self.brier.with_design_effect(design_effect), self.greatest_brier
+        return loss_estimate(mean, greatest, self.heaviest * design_effect, upper=greatest)
 
     @property
     def expected_calibration_error(self) -> float:
@@ -73,9 +82,10 @@ def measure_losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, 
     weight, confidence = ("sum(CAST(w AS DOUBLE))", "sum(w * confidence)") if w else ("count(*)", "sum(confidence)")
     rows = engine.rows(f"""
         SELECT bin, count(*), {weight}, {confidence}, sum(CASE WHEN correct THEN w ELSE 0 END),
+            min(CASE WHEN w > 0 THEN least ELSE 1 END),
             {sums("loss", w)}, {sums("brier", w)}
         FROM (
-            SELECT w, confidence, correct, brier,
+            SELECT w, confidence, correct, brier, least,
                 CAST(greatest(ceil(confidence * {BINS}), 1) AS TINYINT) AS bin,
                 {log_loss_sql("truth")} AS loss
             FROM ({_probabilities(mapping, positive)})
@@ -85,10 +95,11 @@ def measure_losses(engine: Engine, mapping: ColumnMapping, counts: LabelCounts, 
     """)
     if not rows:
         raise UnprocessablePredictionsError(DAMAGED)
-    totals = [sum(column) for column in zip(*(row[5:] for row in rows), strict=True)]
+    totals = [sum(column) for column in zip(*(row[6:] for row in rows), strict=True)]
     log_loss, brier = (Mean(counts.weight, counts.squared_weight, *totals[at : at + 3]) for at in (0, 3))
     bins = tuple(CalibrationBin(number, count, *map(float, rest[:3])) for number, count, *rest in rows)
-    return Losses(log_loss, brier, 1.0 if positive is not None else 2.0, bins)
+    greatest_log = -math.log(max(min(row[5] for row in rows), EPSILON))
+    return Losses(log_loss, brier, greatest_log, 1.0 if positive is not None else 2.0, counts.heaviest, bins)
 
 
 def group_sums(
@@ -104,16 +115,18 @@ def group_sums(
     return sums["log"], sums["brier"]
 
 
-def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:
-    """Return a mean loss, with the interval of Student's t after adding an example with a `bad` loss.
+def loss_estimate(mean: Mean, bad: float, heaviest: float, *, upper: float = math.inf) -> Estimate:
+    """Return a mean loss, with the interval of Student's t after adding `BAD_EXAMPLES` with a `bad` loss.
 
     A few bad losses dominate such a mean. A sample without one has a small mean and a small variance at once, so that
     Student's t alone excludes the truth too often. Agresti & Coull (1998), Approximate is better than "exact" for
     interval estimation of binomial proportions, doi:10.1080/00031305.1998.10480550, add examples to a proportion.
+    What a bad example may cost is known from the predictions, even if all of them are right. It weighs as much as the
+    `heaviest` do: if the examples of a rare class weigh more, they decide the mean.
     """
     if mean.size < MIN_SIZE - _ROUNDING:
         return Estimate(mean.value, reason=FEW_EXAMPLES.format(MIN_SIZE))
-    wider = mean.with_examples(bad)
+    wider = mean.with_examples(bad, times=BAD_EXAMPLES, unit=heaviest)
     interval = normal(wider.value, wider.variance, AUGMENTED_T, 0.0, upper, wider.size - 1)
     if interval is None:
         return Estimate(mean.value, reason=FEW_EXAMPLES.format(MIN_SIZE))
@@ -121,7 +134,7 @@ def loss_estimate(mean: Mean, bad: float, upper: float = math.inf) -> Estimate:
 
 
 def _probabilities(mapping: ColumnMapping, positive: str | None, group: str | None = None) -> str:
-    """Return, for each example, the probabilities of its actual and its predicted class, and the Brier loss.
+    """Return the probabilities of each example's actual, predicted and least probable class, and the Brier loss.
 
     The inner query computes once what is long or has a term for each class: planning takes the square of the length.
     """
@@ -130,16 +143,19 @@ def _probabilities(mapping: ColumnMapping, positive: str | None, group: str | No
         given = f"{mapping.score} AS score, {mapping.actual} AS actual, {mapping.predicted} AS predicted"
         named = ColumnMapping("actual", "predicted", score="score")
         truth, confidence = (predicted_probability(named, label, positive) for label in ("actual", "predicted"))
+        least = "least(score, 1 - score)"
         brier = f"(1 - {truth}) * (1 - {truth})"
     else:
         unscaled = replace(mapping, total=None)
         given = f"""{predicted_probability(unscaled, mapping.actual, None)} AS truth_score,
             {predicted_probability(unscaled, mapping.predicted, None)} AS predicted_score,
-            {mapping.total or number_literal(1.0)} AS total, {_sum_of_squares(mapping)} AS squares"""
-        truth, confidence = "truth_score / total", "predicted_score / total"
+            {mapping.total or number_literal(1.0)} AS total, {_sum_of_squares(mapping)} AS squares,
+            least({", ".join([*mapping.scores.values(), "1"])}) AS least_score"""
+        truth, confidence, least = (f"{each}_score / total" for each in ("truth", "predicted", "least"))
         brier = f"squares / (total * total) - 2 * {truth} + 1"
     return f"""
-        SELECT w, {truth} AS truth, {confidence} AS confidence, {brier} AS brier, correct{", g" if group else ""}
+        SELECT w, {truth} AS truth, {confidence} AS confidence, {least} AS least, {brier} AS brier, correct
+            {", g" if group else ""}
         FROM (
             SELECT {mapping.weight_or_one} AS w, {mapping.actual} = {mapping.predicted} AS correct, {given}{g}
             FROM predictions WHERE {mapping.predicted} IS NOT NULL

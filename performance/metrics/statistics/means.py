@@ -59,9 +59,9 @@ class Mean:
         spread = self.sum_w2x2 - 2 * self.value * self.sum_w2x + self.value * self.value * self.squared_weight
         return max(spread, 0.0)
 
-    def with_examples(self, *values: float, times: float = 1.0) -> "Mean":
-        """Return the mean with one more effective example of each value, or `times` as many."""
-        weight = self.squared_weight / self.weight
+    def with_examples(self, *values: float, times: float = 1.0, unit: float | None = None) -> "Mean":
+        """Return the mean with one more effective example of each value, or `times` as many, of the weight `unit`."""
+        weight = self.squared_weight / self.weight if unit is None else unit
         added = times * len(values)
         total, of_squares = times * math.fsum(values), times * math.fsum(value * value for value in values)
         return Mean(

@@ -17,12 +17,10 @@ from performance.metrics.statistics.scores import GROUPS
 BINS = 4096  # a quarter of them are below the mean error
 MIN_EXAMPLES = 8  # examples, from which on an interval has both ends
 _ROUNDING = 1e-9  # errors that differ by less may be equal but for rounding
-EQUAL_ERRORS = "The middle errors are as large as the largest, so they do not tell how much others may differ."
+EQUAL_ERRORS = "The middle errors are all alike, so they do not tell how much others may differ."
 
 
-def median_absolute_error(
-    engine: Engine, predictions: NumericPredictions, mean_error: float, largest: float
-) -> Estimate:
+def median_absolute_error(engine: Engine, predictions: NumericPredictions, mean_error: float) -> Estimate:
     """Return the weighted median of the absolute error as `sklearn.metrics.median_absolute_error` does.
 
     It is the mean of the two middle errors if there are two. The ends of the interval are errors as well, so it makes
@@ -47,7 +45,7 @@ def median_absolute_error(
     if median_interval_rank(size) is None or high is None:
         kind = " (effective)" if predictions.group else ""
         return Estimate(value, reason=f"An interval needs at least {MIN_EXAMPLES} examples, not {size:,.0f}{kind}.")
-    if math.isclose(low, largest, rel_tol=_ROUNDING):
+    if math.isclose(low, high, rel_tol=_ROUNDING):
         return Estimate(value, reason=EQUAL_ERRORS)
     return Estimate(value, Interval(low, high, "woodruff"))
 

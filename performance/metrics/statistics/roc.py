@@ -23,6 +23,11 @@ from performance.metrics.statistics.roc_sql import OneVsRest
 from performance.metrics.statistics.student_t import student_t_quantile
 
 MIN_POSITIVES = 5
+RARE, MIN_RARE_POSITIVES = 0.02, 100  # a share of the examples, and how many positives are needed below it
+FEW_RARE_POSITIVES = (
+    "The positive class has less than {0:.0%} of the examples, and fewer than {1}, counted by their weight. "
+    "{1} are enough."
+)
 FEW_POSITIVES = "There are fewer than {0} examples of the positive class, counted by their weight. {0} are enough."
 PRIOR_SIZE = 20.0  # examples
 _ROUNDING = 1e-9
@@ -254,7 +259,8 @@ def average_precision_estimate(
     positives as the variance of the influences is worth, with as many degrees of freedom as a mean over the positives
     has. A positive counts in the precision at its own score, so few of them give too high an estimate. So the lower end
     is that of one positive more, which ranks last, as Agresti & Coull (1998), doi:10.1080/00031305.1998.10480550, add
-    failures to a proportion. The precision of the last example is the share of the positives.
+    failures to a proportion. The precision of the last example is the share of the positives. If positives are rare,
+    this is too little: a few that rank high by chance decide the value.
 
     Args:
         value: the estimate, from 0 to 1.
@@ -265,6 +271,8 @@ def average_precision_estimate(
     """
     if positives < MIN_POSITIVES - _ROUNDING:
         return Estimate(value, reason=FEW_POSITIVES.format(MIN_POSITIVES))
+    if share < RARE - _ROUNDING and positives < MIN_RARE_POSITIVES - _ROUNDING:
+        return Estimate(value, reason=FEW_RARE_POSITIVES.format(RARE, MIN_RARE_POSITIVES))
     size = positives / design_effect
     worth = _worth(value, variance * design_effect, size, size - 1)
     if worth is None or (found := score_interval(value, worth)) is None:

@@ -190,5 +190,5 @@ def _deviations(predictions: NumericPredictions, losses: dict[str, str], means: 
 
 
 def _estimates(engine: Engine, predictions: NumericPredictions, losses: Losses) -> dict[str, Estimate]:
-    median = median_absolute_error(engine, predictions, losses.absolute, losses.largest)
+    median = median_absolute_error(engine, predictions, losses.absolute)
     return {**losses.estimates(), "median_absolute_error": median}

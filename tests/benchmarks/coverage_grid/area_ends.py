@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from performance.metrics.statistics.roc import PRIOR_SIZE
+from performance.metrics.statistics.roc import MIN_RARE_POSITIVES, PRIOR_SIZE, RARE
 from tests.benchmarks.coverage_grid.tally import Ends, Numbers
 
 NORMAL = float(stats.norm.ppf(0.975))
@@ -96,6 +96,8 @@ def average_precision_ends(
     worth = _worth(values, variances * effects, size, size - 1)
     lower, _ = _score_ends((values * size + np.minimum(share, values)) / (size + 1), worth)
     _, upper = _score_ends(values, worth)
+    if share < RARE and sizes[0] < MIN_RARE_POSITIVES:
+        return np.full_like(lower, np.nan), np.full_like(upper, np.nan)
     return lower, upper
 
 

@@ -79,6 +79,28 @@ HELD_OUT = [
 ]
 
 
+class RareAreas(Areas):
+    """Areas of rare positives, whose true average precision is integrated: few positives would be drawn."""
+
+    @property
+    def truth(self) -> dict[str, float]:
+        """The true areas."""
+        scores, share = np.linspace(-9, 14, 400_001), self.positives / self.size
+        right, wrong = share * stats.norm.sf(scores - self.apart), (1 - share) * stats.norm.sf(scores)
+        precision = right / (right + wrong)
+        average = np.trapezoid(precision * stats.norm.pdf(scores - self.apart), scores)
+        return {"roc_auc": self.area, "average_precision": float(average)}
+
+
+RARE_POSITIVES: list[Areas] = [
+    RareAreas(0.8, 10, 4990),
+    RareAreas(0.9, 20, 1980),
+    RareAreas(0.8, 100, 9900),
+    RareAreas(0.9, 100, 9900),
+    RareAreas(0.9, 100, 19900),
+]
+
+
 def areas(settings: list[Areas], samples: int) -> Tallies:
     """Yield the tallies of ROC AUC and average precision."""
     for setting in settings:
@@ -141,6 +163,7 @@ RIVALS: tuple[Mapping[str, Callable[[Areas, Influences], Ends]], ...] = (
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "areas": lambda samples: areas(AREAS, samples),
+    "areas of rare positives": lambda samples: areas(RARE_POSITIVES, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "areas": lambda samples: areas(HELD_OUT, samples),

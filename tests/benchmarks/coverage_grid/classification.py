@@ -3,7 +3,7 @@
 Samples are drawn as counts of a confusion matrix or as losses, and go through the functions that evaluate predictions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from scipy import stats
 from performance.metrics.statistics import losses
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.means import Mean
+from tests.benchmarks.coverage_grid.numeric_scores import mean_of
 from tests.benchmarks.coverage_grid.tally import Ends, Tallies, Tally
 
 Numbers = npt.NDArray[np.float64]
@@ -152,6 +153,27 @@ class Probabilities:
         return np.asarray(1 / (1 + np.exp(-self.sharpness * np.where(positive, odds, -odds))))
 
 
+@dataclass(frozen=True)
+class Sure:
+    """Predictions with one confidence, of which a share is right. Only some may be so sure, the others are unsure."""
+
+    size: int
+    right: float
+    confidence: float
+    of_examples: float = 1.0
+
+    def __str__(self) -> str:
+        some = "" if self.of_examples == 1 else f" for {self.of_examples:.0%}"
+        return f"confidence of {self.confidence:g}{some}, {self.right:.4g} right · {self.size:,}"
+
+    def draw(self, random: np.random.Generator, shape: Any) -> Numbers:
+        """Return the predicted probabilities of the actual classes."""
+        is_right = random.random(shape) < self.right
+        sure = np.where(is_right, self.confidence, 1 - self.confidence)
+        unsure = Probabilities("", self.size, 0.0, 1.0).draw(random, shape)
+        return np.where(random.random(shape) < self.of_examples, sure, unsure)
+
+
 LOSSES = [
     Probabilities(name, size, *shape)
     for name, shape in {
@@ -164,6 +186,41 @@ LOSSES = [
     }.items()
     for size in (30, 100, 1000)
 ]
+RARE_LOSSES: list[Probabilities | Sure] = [
+    *(
+        Sure(size, right, confidence)
+        for size, right, confidence in (
+            (60, 0.95, 0.99),
+            (80, 0.98, 0.999),
+            (100, 0.97, 1.0),
+            (100, 0.99, 1.0),
+            (160, 0.99, 0.999),
+            (130, 0.99, 0.9999),
+            (300, 0.99, 0.999),
+            (380, 0.99, 0.9999),
+            (3500, 0.999, 0.9999),
+            (250, 0.99, 0.99),
+            (340, 0.99, 0.99),
+            (400, 0.995, 0.995),
+            (1500, 0.999, 0.999),
+        )
+    ),
+    *(
+        Sure(size, right, confidence, of)
+        for size, right, confidence, of in (
+            (100, 0.8, 0.9999, 0.05),
+            (330, 0.8, 0.9999, 0.05),
+            (300, 0.9, 1.0, 0.1),
+            (3000, 0.9, 1.0, 0.01),
+        )
+    ),
+    Probabilities("rarer", 600, -6.0, 1.0),
+    Probabilities("rarer", 400, -5.0, 1.0),
+    Probabilities("very overconfident", 100, 0.0, 6.0, 3.0),
+    Probabilities("very overconfident", 300, 0.0, 6.0, 3.0),
+    Probabilities("sharp, 1% wrong labels", 200, 0.0, 10.0, 1.0, 0.01),
+    Probabilities("sharp, 0.5% wrong labels", 600, 0.0, 8.0, 1.0, 0.005),
+]
 
 LOSSES_HELD_OUT = [
     Probabilities(name, size, *shape)
@@ -174,21 +231,85 @@ LOSSES_HELD_OUT = [
     }.items()
     for size in (60, 300)
 ]
+RARE_LOSSES_HELD_OUT: list[Probabilities | Sure] = [
+    Sure(200, 0.985, 0.997),
+    Sure(700, 0.995, 0.9995),
+    Sure(450, 0.993, 0.993),
+    Sure(250, 0.85, 0.9995, 0.1),
+    Probabilities("rarer", 800, -5.5, 0.7),
+    Probabilities("sharp, 2% wrong labels", 150, 0.0, 8.0, 1.0, 0.02),
+]
 
 
-def probability_losses(settings: list[Probabilities], samples: int) -> Tallies:
+def probability_losses(settings: Sequence[Probabilities | Sure], samples: int) -> Tallies:
     """Yield the tallies of log loss and Brier score."""
     for setting in settings:
         random = np.random.default_rng(SEED)
         population = setting.draw(random, 1_000_000)
         for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), name, setting.size, float(loss(population).mean()), is_loss=True)
-            values = loss(setting.draw(random, (samples, setting.size)))
+            drawn = setting.draw(random, (samples, setting.size))
+            values = loss(drawn)
             tally.add_rival("Student's t", _student_ends(values))
             tally.add_rival("Student's t of logarithms", _student_ends(values, on_logarithms=True))
-            for total, squares in zip(values.sum(1), (values**2).sum(1), strict=True):
+            for truth, total, squares in zip(drawn, values.sum(1), (values**2).sum(1), strict=True):
                 mean = Mean(setting.size, setting.size, total, total, squares)
-                found = losses.Losses(mean, mean, 1.0, ())
+                tally.add(getattr(losses_of(mean, truth), name)().interval)
+            yield tally
+
+
+def losses_of(mean: Mean, truth: Numbers, heaviest: float = 1.0) -> losses.Losses:
+    """Return losses of one mean, from the predicted probabilities of the actual classes, of two."""
+    least = max(float(np.minimum(truth, 1 - truth).min()), losses.EPSILON)
+    return losses.Losses(mean, mean, -np.log(least), 1.0, heaviest, ())
+
+
+@dataclass(frozen=True)
+class WeightedSure:
+    """Two classes, of which the positive one weighs more. Predictions have one confidence; a share is right."""
+
+    size: int
+    prevalence: float
+    positive_weight: float
+    right: float
+    confidence: float
+
+    def __str__(self) -> str:
+        shares = f"{self.prevalence:.0%}, weight {self.positive_weight:g} · {self.right:g} right"
+        return f"{self.size:,} · {shares}, confidence of {self.confidence:g}"
+
+    @property
+    def sure(self) -> Sure:
+        """The predictions without their weights."""
+        return Sure(self.size, self.right, self.confidence)
+
+    def truth(self, loss: Callable[[Numbers], Numbers]) -> float:
+        """Return the mean loss, which is the same for both classes."""
+        right, wrong = loss(np.array([self.confidence, 1 - self.confidence])).tolist()
+        return float(self.right * right + (1 - self.right) * wrong)
+
+
+WEIGHTED_LOSSES = [
+    WeightedSure(1000, 0.01, 99.0, 0.95, 0.99),
+    WeightedSure(1000, 0.01, 99.0, 0.9, 0.999),
+    WeightedSure(1000, 0.05, 19.0, 0.95, 0.99),
+    WeightedSure(1000, 0.1, 9.0, 0.97, 0.99),
+    WeightedSure(600, 0.1, 9.0, 0.97, 0.999),
+]
+WEIGHTED_LOSSES_HELD_OUT = [WeightedSure(400, 0.1, 9.0, 0.93, 0.97), WeightedSure(800, 0.03, 30.0, 0.96, 0.998)]
+
+
+def weighted_losses(settings: list[WeightedSure], samples: int) -> Tallies:
+    """Yield the tallies of log loss and Brier score of classes with unequal weights, of samples that have both."""
+    for setting in settings:
+        random = np.random.default_rng(SEED)
+        drawn = setting.sure.draw(random, (samples, setting.size))
+        positive = random.random(drawn.shape) < setting.prevalence
+        weight = np.where(positive, setting.positive_weight, 1.0)
+        for name, loss in LOSS_FUNCTIONS.items():
+            tally = Tally(str(setting), f"{name}, weighted", setting.size, setting.truth(loss), is_loss=True)
+            for truth, w in zip(drawn[positive.any(1)], weight[positive.any(1)], strict=True):
+                found = losses_of(mean_of(loss(truth), w), truth, setting.positive_weight)
                 tally.add(getattr(found, name)().interval)
             yield tally
 
@@ -211,10 +332,12 @@ LOSS_FUNCTIONS: Mapping[str, Callable[[Numbers], Numbers]] = {
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "proportions": lambda samples: proportions([*PROPORTIONS, *PAIRS], samples),
     "class weights": lambda samples: proportions(WEIGHTED, samples),
-    "losses": lambda samples: probability_losses(LOSSES, samples),
+    "losses": lambda samples: probability_losses([*LOSSES, *RARE_LOSSES], samples),
+    "weighted losses": lambda samples: weighted_losses(WEIGHTED_LOSSES, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "proportions": lambda samples: proportions(BINARY_HELD_OUT, samples),
     "class weights": lambda samples: proportions(WEIGHTED_HELD_OUT, samples),
-    "losses": lambda samples: probability_losses(LOSSES_HELD_OUT, samples),
+    "losses": lambda samples: probability_losses([*LOSSES_HELD_OUT, *RARE_LOSSES_HELD_OUT], samples),
+    "weighted losses": lambda samples: weighted_losses(WEIGHTED_LOSSES_HELD_OUT, samples),
 }

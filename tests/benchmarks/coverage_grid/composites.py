@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from performance.metrics.statistics import melding
+from performance.metrics.statistics.confusion import ConfusionMatrix
 from tests.benchmarks.coverage_grid.classification import BINARY_HELD_OUT, PAIRS, WEIGHTED, WEIGHTED_HELD_OUT, Binary
 from tests.benchmarks.coverage_grid.tally import Ends, Numbers, Tallies, Tally
 
@@ -141,8 +142,21 @@ def melded_ends(
     for name, (metric, by_class) in chosen.items():
         value, (lower, _) = metric(*margins), _middle(metric(*pessimistic[by_class]))
         _, upper = _middle(metric(*optimistic))
-        ends[name] = np.minimum(lower, value), np.maximum(upper, value)
+        excess = _excess(name, margins, (counts.sum(2) @ units) ** 2 / (counts.sum(2) @ units**2))
+        ends[name] = np.minimum(lower, value) - np.maximum(excess, 0), np.maximum(upper, value) - np.minimum(excess, 0)
     return ends
+
+
+def _excess(name: str, margins: MarginsOfAll, size: Numbers) -> Numbers:
+    """Return how much a metric is too high on average, of `size` examples; 0 if it is hardly."""
+    diagonal, rows, columns = (each * size / margins[1].sum(0) for each in margins)
+    if name == "weighted precision":
+        share, others = diagonal / np.maximum(columns, 1e-9), np.maximum(columns - 1, 1e-9)
+        return np.asarray(np.where(columns > 1, share * (1 - share) * columns / others, 0.0).sum(0) / size)
+    if name == "macro F1":
+        both = np.maximum(rows + columns, 1e-9)
+        return np.asarray(-2 * (diagonal * (both - 2 * diagonal) / both**3).mean(0))
+    return np.zeros(len(size))
 
 
 def _drawn_cells(counts: Numbers, units: Numbers, random: np.random.Generator, draws: int) -> Numbers:
@@ -195,13 +209,69 @@ def composites(settings: list[Binary] | list[Classes], samples: int) -> Tallies:
         yield from found.values()
 
 
+@dataclass(frozen=True)
+class ManyClasses:
+    """So many classes that the delta method is used. Their sizes are equal, or fall as one over their rank."""
+
+    size: int
+    classes: int
+    recall: float
+    equal: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.size:,} · {self.classes} {'equal' if self.equal else 'unequal'} classes · {self.recall:g}"
+
+    @property
+    def shares(self) -> Numbers:
+        """The probabilities of the cells, `[actual][predicted]`. All errors of a class are equally likely."""
+        prior = np.ones(self.classes) if self.equal else 1 / np.arange(1, self.classes + 1)
+        wrong = np.full((self.classes, self.classes), (1 - self.recall) / (self.classes - 1))
+        np.fill_diagonal(wrong, self.recall)
+        return np.asarray(wrong * (prior / prior.sum())[:, None])
+
+
+MANY = [
+    ManyClasses(3000, 100, 0.85),
+    ManyClasses(1500, 100, 0.8),
+    ManyClasses(3000, 60, 0.7),
+    ManyClasses(3000, 30, 0.5),
+    ManyClasses(4000, 60, 0.7, equal=False),
+]
+MANY_HELD_OUT = [ManyClasses(2000, 50, 0.6), ManyClasses(4000, 80, 0.75, equal=False)]
+
+
+def many_classes(settings: list[ManyClasses], samples: int) -> Tallies:
+    """Yield the tallies of averages over many classes, of samples with examples of all classes."""
+    for setting in settings:
+        shares = setting.shares
+        labels, of_truth = [str(at) for at in range(len(shares))], margins_of(shares[..., None])
+        names = {
+            f"{averaging} {metric}": (metric, averaging)
+            for metric in ("precision", "f1_score")
+            for averaging in ("macro", "weighted")
+        }
+        found = {
+            name: Tally(str(setting), f"{name}, many classes", setting.size, float(_averaged(*each)(*of_truth)[0]))
+            for name, each in names.items()
+        }
+        draws = np.random.default_rng(SEED).multinomial(setting.size, shares.ravel(), size=samples)
+        for counts in draws.reshape(-1, *shares.shape):
+            if counts.sum(1).all():
+                matrix = ConfusionMatrix(labels, counts.astype(float).tolist())
+                for name, each in names.items():
+                    found[name].add(matrix.averaged(*each).interval)
+        yield from found.values()
+
+
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "two classes": lambda samples: composites(PAIRS, samples),
     "two classes, weighted": lambda samples: composites(WEIGHTED, samples),
     "several classes": lambda samples: composites(SEVERAL, samples),
+    "many classes": lambda samples: many_classes(MANY, samples),
 }
 HELD_OUT_FAMILIES: Mapping[str, Callable[[int], Tallies]] = {
     "two classes": lambda samples: composites(BINARY_HELD_OUT, samples),
     "two classes, weighted": lambda samples: composites(WEIGHTED_HELD_OUT, samples),
     "several classes": lambda samples: composites(SEVERAL_HELD_OUT, samples),
+    "many classes": lambda samples: many_classes(MANY_HELD_OUT, samples),
 }

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from performance.metrics.statistics import losses
 from performance.metrics.statistics.clusters import PRIOR_OF_MEANS, Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.intervals import Interval
@@ -15,7 +14,7 @@ from performance.metrics.statistics.margins import CLASS_METRICS
 from performance.metrics.statistics.means import Mean
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.areas import AT_A_TIME, Areas, area_ends
-from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS
+from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS, losses_of
 from tests.benchmarks.coverage_grid.group_effects import (
     Counts,
     interval_effects,
@@ -345,21 +344,22 @@ def grouped_losses(settings: list[GroupedLosses], samples: int) -> Tallies:
         clusters = Clusters.of_equal_sizes(setting.groups, float(setting.examples))
         for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), f"{name}, grouped", size, float(loss(population).mean()), is_loss=True)
-            for interval in loss_intervals(name, clusters, loss(drawn)):
+            for interval in loss_intervals(name, clusters, drawn):
                 tally.add(interval)
             tally.add_rivals(rivals.positive_means(loss(drawn).mean(axis=2)))
             yield tally
 
 
-def loss_intervals(name: str, clusters: Clusters, values: Numbers) -> Iterator[Interval | None]:
-    """Yield the intervals of the means of the losses `[sample][group][example]`."""
+def loss_intervals(name: str, clusters: Clusters, drawn: Numbers) -> Iterator[Interval | None]:
+    """Yield the intervals of mean losses, from the probabilities of the actual classes `[sample][group][example]`."""
+    values = LOSS_FUNCTIONS[name](drawn)
     means, size = values.mean((1, 2), keepdims=True), float(values[0].size)
     apart = values - means
     effects = interval_effects(clusters, apart.sum(2), (apart**2).sum((1, 2)), prior=PRIOR_OF_MEANS)
     totals, squares = values.sum((1, 2)), (values**2).sum((1, 2))
-    for total, square, effect in np.stack([totals, squares, effects], 1).tolist():
+    for truth, total, square, effect in zip(drawn, totals.tolist(), squares.tolist(), effects.tolist(), strict=True):
         mean = Mean(size, size, total, total, square)
-        yield getattr(losses.Losses(mean, mean, 1.0, ()), name)(effect).interval
+        yield getattr(losses_of(mean, truth), name)(effect).interval
 
 
 FAMILIES: Mapping[str, Callable[[int], Tallies]] = {

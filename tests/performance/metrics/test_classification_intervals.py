@@ -310,3 +310,47 @@ def test_groups_widen_the_interval_of_a_correlation_that_no_prediction_informs(t
     )
 
     assert found.upper - found.lower > 1.5 * (plain.upper - plain.lower)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_have_the_interval_of_student_with_bad_examples(tmp_path: Path, classes: int, weighted: bool) -> None:
+    """They lose what the surest prediction may, and weigh as the heaviest class."""
+    random = np.random.default_rng(classes)
+    actual = random.integers(0, classes, 150)
+    odds = random.normal(0, 2, (150, classes)) + 2 * np.eye(classes)[actual]
+    scores = np.exp(odds) / np.exp(odds).sum(1, keepdims=True)
+    columns = {"actual": actual, "predicted": scores.argmax(1)}
+    weight = np.where(weighted, 1 + actual * random.integers(1, 4, 150), 1).astype(float)
+    by_label = {f"score_{at}": scores[:, at] for at in range(classes)} if classes > 2 else {"score": scores[:, 1]}
+
+    found = evaluate_columns(
+        classification.evaluate, tmp_path, {**columns, **by_label, **({"weight": weight} if weighted else {})}
+    ).confidence_intervals
+
+    truth = scores[np.arange(150), actual]
+    brier = ((scores - np.eye(classes)[actual]) ** 2).sum(1) / (2 if classes == 2 else 1)
+    for name, losses, bad in (
+        ("log_loss", -np.log(truth), -np.log(scores.min())),
+        ("brier_score", brier, 1 if classes == 2 else 2),
+    ):
+        heaviest = max((weight[actual == at] ** 2).sum() / weight[actual == at].sum() for at in range(classes))
+        values, times = np.append(losses, bad), np.append(np.ones(150), 1.25)
+        weights = np.append(weight, heaviest)
+        mean = np.average(values, weights=times * weights)
+        size = (times * weights).sum() ** 2 / (times * weights**2).sum()
+        spread = (times * weights**2 * (values - mean) ** 2).sum() / (times * weights).sum() ** 2
+        half = stats.t.ppf(0.975, size - 1) * math.sqrt(spread * size / (size - 1))
+        expected = min(max(mean - half, 0), np.average(losses, weights=weight)), mean + half
+        assert (found[name].lower, found[name].upper) == pytest.approx(expected, rel=1e-6), name
+
+
+def test_no_error_among_sure_predictions_does_not_tell_that_there_is_none(tmp_path: Path) -> None:
+    """Of 130 examples, one error would cost 0.07. The interval allows for about three."""
+    actual = np.arange(130) % 2
+    columns = {"actual": actual, "predicted": actual, "score": np.where(actual, 0.9999, 0.0001)}
+
+    found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals["log_loss"]
+
+    assert 0.2 < found.upper < 0.3
+    assert found.lower <= 0.0001

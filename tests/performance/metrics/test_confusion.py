@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from performance.metrics.statistics import margins
+from performance.metrics.statistics import biases, margins
 from performance.metrics.statistics.confusion import ONE_CLASS, ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 
@@ -220,3 +220,36 @@ def test_many_classes_need_right_and_wrong_predictions(errors: int) -> None:
 
     assert (estimate.interval is not None) == (errors > 0)
     assert (estimate.reason is None) == (errors > 0)
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_averages_over_many_classes_are_as_biased_as_their_intervals_allow_for(equal: bool) -> None:
+    """Weighted precision is too high by a half of its standard error, and macro F1 too low."""
+    prior = np.ones(60) if equal else 1 / np.arange(1, 61)
+    shares = np.where(np.eye(60), 0.7, 0.3 / 59) * (prior / prior.sum())[:, None]
+    draws = np.random.default_rng(20260313).multinomial(3000, shares.ravel(), size=4000).reshape(-1, 60, 60)
+    right, rows, columns = np.diagonal(draws, axis1=1, axis2=2), draws.sum(2), draws.sum(1)
+    precisions, f1_scores = right / np.maximum(columns, 1), 2 * right / np.maximum(rows + columns, 1)
+    found = {
+        biases.of_weighted_precision: (rows * precisions).sum(1).mean() / 3000,
+        biases.of_macro_f1_score: f1_scores.mean(),
+    }
+    truth = np.diagonal(shares), shares.sum(1), shares.sum(0)
+    expected = {
+        biases.of_weighted_precision: (truth[1] * truth[0] / truth[2]).sum(),
+        biases.of_macro_f1_score: (2 * truth[0] / (truth[1] + truth[2])).mean(),
+    }
+    sample = margins.Margins(*(each[0].tolist() for each in (right, rows, columns)))
+
+    for bias, mean in found.items():
+        assert bias(sample, 3000) == pytest.approx(mean - expected[bias], rel=0.2)
+        assert bias(sample, 1500) == pytest.approx(2 * bias(sample, 3000), rel=0.2)
+
+    labels = [str(each) for each in range(60)]
+    matrix = ConfusionMatrix(labels, draws[0].astype(float).tolist())
+    precision = matrix.averaged("precision", "weighted")
+    assert precision.interval is not None
+    assert precision.value is not None
+    below, above = precision.value - precision.interval.lower, precision.interval.upper - precision.value
+    assert precision.interval.method == "multinomial"
+    assert below - above == pytest.approx(biases.of_weighted_precision(sample, 3000), rel=0.4)

@@ -22,7 +22,6 @@ from performance.metrics.paired.paired_join import Choices
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval
-from performance.metrics.statistics.losses import Losses
 from performance.metrics.statistics.means import Mean
 from performance.metrics.tasks import classification, forecasting, ranking, regression
 from tests.benchmarks.coverage_grid import areas as areas_grid
@@ -188,10 +187,12 @@ GRID: list[tuple[str, Callable[[], Tallies]]] = [
     ("weights of three classes", lambda: weights_grid.three_classes(weights_grid.OF_THREE[1:3], 200)),
     ("differences of weighted classes", lambda: weights_grid.differences([weights_grid.VERSIONS[0]], 300)),
     ("composites", lambda: composites.composites([grid.PAIRS[0], grid.PAIRS[4]], 200)),
+    ("many classes", lambda: composites.many_classes([composites.ManyClasses(1500, 60, 0.65)], 150)),
     ("areas", lambda: areas_grid.areas([Areas(0.97, 10, 90), Areas(0.9, 10, 490, ties=True)], 500)),
     ("areas of several classes", lambda: class_areas.several([*class_areas.SEVERAL[:2], class_areas.HARD[1]], 100)),
     ("differences of areas of several classes", lambda: class_areas.differences([class_areas.PAIRS[4]], 100)),
-    ("losses", lambda: grid.probability_losses([grid.LOSSES[3]], 500)),
+    ("losses", lambda: grid.probability_losses([grid.LOSSES[3], *grid.RARE_LOSSES[4:8], grid.RARE_LOSSES[17]], 500)),
+    ("weighted losses", lambda: grid.weighted_losses([grid.WEIGHTED_LOSSES[2]], 200)),
     ("groups", lambda: groups_grid.grouped([groups_grid.Groups(20, 20, 0.5, 0.9)], 500)),
     ("groups of unequal sizes", lambda: groups_grid.grouped([groups_grid.UNEQUAL[9]], 500)),
     ("groups of classes", lambda: groups_grid.grouped_classes([groups_grid.GROUPED_CLASSES[4]], 200)),
@@ -270,14 +271,15 @@ def test_the_grid_simulates_what_the_product_does() -> None:
 
 
 def test_the_grid_has_the_intervals_of_whole_evaluations(tmp_path: Path) -> None:
-    score = np.round(np.random.default_rng(SEED).uniform(0.06, 0.94, size=60), 1)  # with ties
+    score = np.round(np.random.default_rng(SEED).uniform(0.01, 0.99, size=60), 1).clip(0.004, 0.996)  # with ties
     actual = (np.random.default_rng(1).uniform(size=60) < score).astype(int)
     columns = {"actual": actual, "predicted": (score > 0.5).astype(int), "score": score}
 
     found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals
 
     matrix = ConfusionMatrix(["0", "1"], np.histogram2d(actual, columns["predicted"], bins=2)[0].tolist())
-    loss = -np.log(np.where(actual == 1, score, 1 - score))
+    truth = np.where(actual == 1, score, 1 - score)
+    loss = -np.log(truth)
     mean = Mean(60, 60, loss.sum(), loss.sum(), (loss**2).sum())
     areas = Areas(0.5, int(actual.sum()), 60 - int(actual.sum()))
     for name, each in zip(
@@ -288,7 +290,7 @@ def test_the_grid_has_the_intervals_of_whole_evaluations(tmp_path: Path) -> None
     for name, interval in {
         "recall": matrix.recall("1").interval,
         "matthews_correlation": matrix.matthews_correlation.interval,
-        "log_loss": Losses(mean, mean, 1.0, ()).log_loss().interval,
+        "log_loss": grid.losses_of(mean, truth).log_loss().interval,
     }.items():
         assert interval is not None
         assert (found[name].lower, found[name].upper) == pytest.approx((interval.lower, interval.upper)), name

@@ -140,8 +140,10 @@ def test_series_of_different_scale_have_an_interval_of_the_mase_alone(tmp_path: 
     assert set(found.confidence_intervals) == {"mase"}
     for name in ("mae", "rmse"):
         reason = found.intervals_unavailable[name]
-        assert reason.startswith("A few of the 12 series decide the value. ")
-        assert reason.endswith(" like them. If the scales of the series differ, MASE compares them.")
+        assert reason.startswith("The errors of the 12 series are too skewed for so few. ")
+        assert reason.endswith(" of the series differ, MASE compares them. Use `mase`, which has an interval.")
+            " If the scales of the series differ, MASE compares them. Use `mase`, which has an interval."
+        )
 
 
 @pytest.mark.parametrize("named", [False, True])

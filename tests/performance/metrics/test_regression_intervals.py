@@ -212,6 +212,17 @@ def test_the_median_interval_is_symmetric_in_ranks(tmp_path: Path, errors: list[
     assert any((interval.lower, interval.upper) == (ordered[rank], ordered[-1 - rank]) for rank in close)
 
 
+def test_a_median_among_equal_errors_has_no_interval_instead_of_one_without_width(tmp_path: Path) -> None:
+    actual = np.arange(200.0)
+    columns = {"actual": actual, "predicted": actual + np.where(actual % 5 == 0, 1 + actual, 0)}
+
+    found = evaluate_columns(regression.evaluate, tmp_path, columns)
+
+    assert found.metrics["median_absolute_error"] == 0
+    assert "median_absolute_error" not in found.confidence_intervals
+    assert found.intervals_unavailable["median_absolute_error"].startswith("The middle errors are all alike")
+
+
 def test_equal_weights_do_not_change_the_median_interval(tmp_path: Path) -> None:
     random = np.random.default_rng(9)
     columns = {"actual": np.zeros(500), "predicted": random.standard_cauchy(500)}

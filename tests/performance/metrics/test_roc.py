@@ -165,3 +165,22 @@ def test_tiny_weights_are_the_reason_why_there_is_no_interval(tmp_path: Path, av
     found = evaluate_columns(classification.evaluate, tmp_path, columns, averaging=averaging)
 
     assert found.intervals_unavailable["roc_auc"] == TINY_WEIGHTS
+
+
+@pytest.mark.parametrize(
+    ("positives", "negatives", "is_given"), [(99, 5901, False), (99, 4851, True), (100, 5900, True)]
+)
+def test_few_rare_positives_have_no_interval_of_average_precision(
+    tmp_path: Path, positives: int, negatives: int, is_given: bool
+) -> None:
+    actual = np.repeat([1, 0], [positives, negatives])
+    score = np.random.default_rng(5).normal(1.5 * actual, 1)
+
+    found = evaluate_columns(
+        classification.evaluate, tmp_path, {"actual": actual, "predicted": (score > 2).astype(int), "score": score}
+    )
+
+    assert ("average_precision" in found.confidence_intervals) is is_given
+    assert "roc_auc" in found.confidence_intervals
+    if not is_given:
+        assert "less than 2%" in found.intervals_unavailable["average_precision"]
