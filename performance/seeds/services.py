@@ -18,8 +18,9 @@ from performance.seeds.document import ModelValues, SeedError, SnapshotValues, V
 from performance.seeds.files import SeedDocument
 from performance.seeds.gates import judge_newest, load_policy, load_promotions, promote_version
 from performance.seeds.predictions import load_predictions
+from performance.snapshots.datasets import record_datasets
 from performance.snapshots.models import Source
-from performance.snapshots.services import Report, check_report, insert_reports, record_datasets
+from performance.snapshots.services import Report, check_report, insert_reports
 
 BATCH = 1000
 

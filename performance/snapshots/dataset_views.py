@@ -12,10 +12,8 @@ from models_registry.api.viewsets import (
     ListModelMixin,
 )
 from performance.snapshots.dataset_serializers import DatasetSerializer, NewDatasetInput
+from performance.snapshots.datasets import create_dataset
 from performance.snapshots.models import Dataset, DatasetVersion
-from performance.snapshots.services import (
-    create_dataset,
-)
 
 MAX_LISTED_VERSIONS = 20  # of a dataset
 

@@ -1,14 +1,16 @@
-"""Tell which reported intervals claim far more than their examples can say."""
+"""Make intervals of reported standard errors, and tell which ones claim far more than their examples can say."""
 
 from collections.abc import Mapping, Sequence
 
 from models_registry.task_types.base import Metric
 from performance.metrics.result import EvaluationWarning
 from performance.metrics.statistics.areas import narrowest_area_interval
-from performance.metrics.statistics.intervals import Interval, normal, wilson
+from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
 from performance.snapshots.contradictions import common_unit
 from performance.snapshots.reported_matrices import SUPPORT
 
+REPORTED_ERROR = "reported standard error"  # the method of an interval
+MAX_ERROR = 1e150  # whose square is finite
 NARROWEST = 0.25  # distance of an end from the value, as a share of that which follows from the examples
 MAX_LISTED_NAMES = 20  # in a warning
 _POOLED = {("recall", "weighted"), *((name, "micro") for name in ("precision", "recall", "f1_score"))}  # are accuracies
@@ -73,3 +75,30 @@ def unchecked_warning(names: Sequence[str], sample_count: int | None) -> Evaluat
     reason = "no sample count was reported" if sample_count is None else "a sample count says nothing about it"
     detail = f"Whether reported intervals are wide enough could not be checked, as {reason}: {listed}."
     return EvaluationWarning("unchecked_intervals", detail)
+
+
+def interval_of_error(metric: Metric, value: float, error: float) -> Interval | None:
+    """Return the interval of a standard error, `None` if that is not a positive number of a usable size.
+
+    The interval of a fraction is computed on the scale of its log odds, that of any other value is the normal
+    distribution's: Agresti (2013), Categorical Data Analysis, 3rd edition, sections 1.3 and 3.1.
+    """
+    variance = error * error
+    if not 0 < error < MAX_ERROR or variance == 0:
+        return None
+    lower, upper = metric.bounds
+    if (lower, upper) == (0, 1) and 0 < value < 1:
+        return logit(value, variance, 0, REPORTED_ERROR)
+    return normal(value, variance, REPORTED_ERROR, lower, upper)
+
+
+def interval_error(metric: Metric, value: float, interval: Interval) -> str | None:
+    """Return why an interval cannot be that of a value, `None` if it can."""
+    for end in (interval.lower, interval.upper):
+        if reason := metric.validation_error(end):
+            return reason
+    if not interval.lower <= value <= interval.upper:
+        return f"Reaches from {interval.lower!r} to {interval.upper!r}, without the value {value!r}."
+    if interval.lower == interval.upper:
+        return "Has no width: no sample says that much. Report an interval with a width, or none."
+    return None

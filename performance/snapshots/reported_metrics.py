@@ -14,7 +14,7 @@ from performance.metrics.inputs.options import BINARY
 from performance.metrics.result import MAX_CLASSES, ConfusionMatrixDocument, EvaluationWarning
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.estimates import Estimate
-from performance.metrics.statistics.intervals import Interval, logit, normal, wilson
+from performance.metrics.statistics.intervals import Interval, wilson
 from performance.snapshots.classifier_contradictions import ReportedClassifier, classifier_contradictions
 from performance.snapshots.contradictions import (
     averaged_contradictions,
@@ -23,7 +23,13 @@ from performance.snapshots.contradictions import (
     contradictions,
     impossible_values,
 )
-from performance.snapshots.interval_checks import is_wide_enough, least_interval, unchecked_warning
+from performance.snapshots.interval_checks import (
+    interval_error,
+    interval_of_error,
+    is_wide_enough,
+    least_interval,
+    unchecked_warning,
+)
 from performance.snapshots.reported_matrices import (
     MAX_LISTED_LABELS,
     SUPPORT,
@@ -35,12 +41,10 @@ from performance.snapshots.reported_matrices import (
     of_each_class,
 )
 
-REPORTED_ERROR = "reported standard error"  # the method of an interval
 NO_INTERVAL = "It was reported without an interval: report `confidence_intervals` or `standard_errors` as well."
 NO_SAMPLE_COUNT = "Its interval follows from the number of examples: report `sample_count` as well."
 COMPUTED_ELSE = "Leave it out, and the service computes the interval."
 NOT_COMPUTED_ELSE = "Leave it out, or upload the predictions."
-MAX_ERROR = 1e150  # whose square is finite
 
 
 @dataclass(slots=True)
@@ -275,7 +279,7 @@ def _convert_standard_errors(
             yield where, "unknown", _unknown(values)
         elif name in given:
             yield where, "repeated", "Give a confidence interval or a standard error, not both."
-        elif interval := _interval_of_error(metrics[name.rpartition(".")[2]], values[name], error):
+        elif interval := interval_of_error(metrics[name.rpartition(".")[2]], values[name], error):
             reported.intervals[name] = interval
         else:
             yield where, "invalid", f"Must be above 0 and below 1e150, not {error!r}."
@@ -289,7 +293,7 @@ def _check_intervals(
         where = f"confidence_intervals.{name[:MAX_QUOTED_NAME]}"
         if name not in values:
             yield where, "unknown", _unknown(values)
-        elif reason := _interval_error(metrics[name.rpartition(".")[2]], values[name], interval):
+        elif reason := interval_error(metrics[name.rpartition(".")[2]], values[name], interval):
             yield where, "invalid", reason
 
 
@@ -331,30 +335,3 @@ def _expected_interval(reported: ReportedMetrics, name: str, value: float, found
 
 def _unknown(values: Mapping[str, float]) -> str:
     return f"No metric of this name is reported; reported are {', '.join([*values][:MAX_LISTED_LABELS])}."
-
-
-def _interval_of_error(metric: Metric, value: float, error: float) -> Interval | None:
-    """Return the interval of a standard error, `None` if that is not a positive number of a usable size.
-
-    The interval of a fraction is computed on the scale of its log odds, that of any other value is the normal
-    distribution's: Agresti (2013), Categorical Data Analysis, 3rd edition, sections 1.3 and 3.1.
-    """
-    variance = error * error
-    if not 0 < error < MAX_ERROR or variance == 0:
-        return None
-    lower, upper = metric.bounds
-    if (lower, upper) == (0, 1) and 0 < value < 1:
-        return logit(value, variance, 0, REPORTED_ERROR)
-    return normal(value, variance, REPORTED_ERROR, lower, upper)
-
-
-def _interval_error(metric: Metric, value: float, interval: Interval) -> str | None:
-    """Return why an interval cannot be that of a value, `None` if it can."""
-    for end in (interval.lower, interval.upper):
-        if reason := metric.validation_error(end):
-            return reason
-    if not interval.lower <= value <= interval.upper:
-        return f"Reaches from {interval.lower!r} to {interval.upper!r}, without the value {value!r}."
-    if interval.lower == interval.upper:
-        return "Has no width: no sample says that much. Report an interval with a width, or none."
-    return None

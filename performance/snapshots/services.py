@@ -10,12 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from models_registry import task_types
-from models_registry.accounts.models import Organization, User
+from models_registry.accounts.models import User
 from models_registry.api.errors import ConflictError, InvalidBodyError
 from models_registry.api.field_errors import FieldError
 from models_registry.api.fields import MAX_ERRORS, MAX_QUOTED_NAME
 from models_registry.api.times import utc_text
-from models_registry.api.writes import refusing_duplicates
 from models_registry.audit.recorder import record_added
 from models_registry.db.prepared import insert, insert_many
 from models_registry.registry.locks import refuse_archived
@@ -24,14 +23,8 @@ from models_registry.task_types import base
 from performance.metrics.result import ConfusionMatrixDocument, EvaluationWarning
 from performance.metrics.statistics.intervals import Interval
 from performance.snapshots.changes import warn_of_changes
-from performance.snapshots.models import (
-    Dataset,
-    DatasetSplit,
-    DatasetVersion,
-    MetricSnapshot,
-    SnapshotDetail,
-    Source,
-)
+from performance.snapshots.datasets import record_datasets
+from performance.snapshots.models import DatasetSplit, MetricSnapshot, SnapshotDetail, Source
 from performance.snapshots.reported_metrics import ReportedMetrics, complete
 from performance.webhooks.services import publish
 
@@ -264,33 +257,6 @@ def _refuse_outdated(version: Version, reports: Iterable[Report]) -> None:
     """Raise `ConflictError` if the model's positive class is another one than when the reports were checked."""
     if any(report.positive_class != version.model.positive_class for report in reports):
         raise ConflictError(f"{version.model.pk} has just been given another positive class. Report once more.")
-
-
-@transaction.atomic
-def create_dataset(*, organization: Organization, name: str, created_by: User, description: str = "") -> Dataset:
-    """Declare a dataset. Raises `ConflictError` if the organization has one of that name."""
-    with refusing_duplicates(f"{organization.slug} has a dataset {name!r} already. Choose another name."):
-        return Dataset.objects.create(
-            organization=organization, name=name, description=description, created_by=created_by.username
-        )
-
-
-def record_datasets(version: Version, named: Iterable[tuple[str, str | None, str | None]], *, created_by: str) -> None:
-    """Declare the datasets that snapshots of a version name, and store their versions and digests, unless they are.
-
-    Args:
-        version: the version that the snapshots are of.
-        named: the name, the version and the digest of each. The primary dataset, whose name is empty, needs none.
-        created_by: the name of the user who declares them.
-    """
-    for name, dataset_version, digest in sorted(set(named), key=str):  # in one order, so that no two writers block
-        if not name:
-            continue
-        dataset, _ = Dataset.objects.get_or_create(
-            organization_id=version.model.organization_id, name=name, defaults={"created_by": created_by}
-        )
-        if dataset_version or digest:
-            DatasetVersion.objects.get_or_create(dataset=dataset, version=dataset_version or "", digest=digest or "")
 
 
 def _event(snapshot: MetricSnapshot) -> dict[str, object]:

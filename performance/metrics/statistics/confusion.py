@@ -30,8 +30,7 @@ from performance.metrics.statistics.melding import EffectiveCell, Melding
 ONE_CLASS = "All examples are of one class. There must be examples of at least two."
 TOO_FEW = "There are many classes, and fewer than {0} right or {0} wrong predictions. {0} of each are enough."
 ENOUGH = 30  # right and wrong predictions, for the delta method
-_NO_VARIANCE = 1e-13  # but for rounding
-_ROUNDING = 1e-9
+_NO_VARIANCE, _ROUNDING = 1e-13, 1e-9  # of a variance, and of units of weight
 
 
 class ConfusionMatrix:
