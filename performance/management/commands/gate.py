@@ -16,6 +16,7 @@ from rich.table import Table
 from models_registry import task_types
 from models_registry.api.errors import APIError
 from models_registry.api.strict_json import parse_json
+from models_registry.audit.context import escape_controls
 from models_registry.registry.models import RegisteredModel, Version
 from performance.comparisons.services import paired_intervals
 from performance.formatting import format_consistently
@@ -127,11 +128,9 @@ def _table(verdict: Verdict) -> str:
         for heading in rules.headers:
             table.add_column(heading.lower(), overflow="fold")
         for rule, cells in zip(verdict.rules, rules.rows, strict=True):
-            table.add_row(*map(escape, cells), style=_STYLES[rule.status])
+            table.add_row(*(escape(escape_controls(cell)) for cell in cells), style=_STYLES[rule.status])
         console.print(table)
-    for text in measured_texts(verdict.as_document()):
-        console.print(text, markup=False)
-    for warning in verdict.warnings:
-        console.print(f"Warning: {warning}", markup=False)
-    console.print(*format_consistently([verdict.detail]), markup=False)
+    warnings = (f"Warning: {warning}" for warning in verdict.warnings)
+    for text in (*measured_texts(verdict.as_document()), *warnings, *format_consistently([verdict.detail])):
+        console.print(escape_controls(text), markup=False)
     return output.getvalue()

@@ -168,6 +168,20 @@ def test_a_policy_in_a_file_is_judged_by_instead(
     assert "Warning: recall <= 1 lets worse values pass: higher is better." in printed
 
 
+def test_names_in_a_policy_cannot_control_the_terminal(
+    model: RegisteredModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "policy.json"
+    rule = {"metric": "slice.country.a\x1b[31mred.accuracy", "operator": ">=", "threshold": 0.5}
+    file.write_text(json.dumps({"rules": [rule]}))
+
+    status, printed = run(capsys, MODEL, "--policy", file)
+
+    assert status == 1
+    assert "\x1b" not in printed
+    assert "\\x1b[31mred" in "".join(printed.split())
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
