@@ -9,6 +9,7 @@ from performance.gates.measurement import Measurement, Member, format_number
 from performance.metrics.statistics.sample_sizes import MAX_RATIO, round_up, round_up_ratio
 
 _FEWEST_DIGITS = 3
+_MOST_ROUNDED = 0.05  # of the distance to the threshold
 _UNITS = {"group": "groups", "series": "series", "query": "queries"}  # what is drawn, by the column that names it
 _CLUSTERS = ("groups", "series")
 
@@ -50,9 +51,10 @@ def needed_examples(
 
 
 def value_condition(value: float, threshold: float) -> str:
-    """Return the condition that a value stays, with so many digits that it does not look equal to the threshold."""
-    rounded = (tuple(_rounded(number, digits) for number in (value, threshold)) for digits in range(_FEWEST_DIGITS, 18))
-    short = next((now for now, bound in rounded if now != bound), value)
+    """Return the condition that a value stays, with so many digits that its distance to the threshold is right."""
+    rounded = (_rounded(value, digits) for digits in range(_FEWEST_DIGITS, 18))
+    most = _MOST_ROUNDED * abs(value - threshold)
+    short = next((each for each in rounded if abs(each - value) <= most), value)
     # Reports round numbers to six digits, unless two of them would look equal.
     is_clear = short != _rounded(value, MIN_DIGITS)
     return f"the value stays {format_number(short if is_clear else value)}"

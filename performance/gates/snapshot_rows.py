@@ -85,7 +85,8 @@ def other_snapshots(
     """Return the newest snapshots of a model's numbered versions, and with `best` of each one promoted so far.
 
     Of the latter there are earlier snapshots too, since the version was completed: nobody lowers the bar by evaluating
-    it again. Those do not count that are known to be of other examples than both its newest snapshot and the `digest`.
+    it again. Those do not count that are known to be of other examples than both its newest snapshot and the `digest`,
+    nor metrics that were reported without a digest, which may have been corrected since.
     """
     place = {"dataset_split": policy.dataset_split, "dataset": policy.dataset}
     newest = MetricSnapshot.objects.filter(version=OuterRef("version"), **place).newest_first()
@@ -96,7 +97,7 @@ def other_snapshots(
     wanted = Q(version__number__in=numbers, is_newest=True)
     if best:
         its_digest = Subquery(newest.values("detail__examples_digest")[:1])
-        may_be_same = Q(detail__examples_digest__isnull=True) | Q(detail__examples_digest=its_digest)
+        may_be_same = Q(source=COMPUTED, detail__examples_digest=None) | Q(detail__examples_digest=its_digest)
         may_be_same |= Q(detail__examples_digest=digest) if digest else Q()
         since = Q(version__completed_at__isnull=True) | Q(created_at__gte=F("version__completed_at"))
         wanted |= Q(was_promoted=True) & (Q(is_newest=True) | (may_be_same & since))

@@ -48,13 +48,17 @@ def warn_of_changes(version: Version, new: Sequence[MetricSnapshot]) -> list[lis
     task_type = task_types.get(version.model.task_type)
     earlier = _earlier_snapshots(version, new)
     digests = _first_digests(version, new)
-    return [
-        [
-            *_changes_of_version(task_type, each, earlier.get(_place(each), ())),
-            *_changes_of_dataset(each, digests.get(_named(each))),
-        ]
-        for each in new
-    ]
+    return [[*_changes(task_type, each, earlier.get(_place(each), ()), digests.get(_named(each)))] for each in new]
+
+
+def _changes(
+    task_type: TaskType, new: MetricSnapshot, earlier: Sequence[MetricSnapshot], first_digest: str | None
+) -> Iterator[EvaluationWarning]:
+    """Yield the warnings of a new snapshot. If its dataset has changed, that other examples were measured follows."""
+    of_dataset = [*_changes_of_dataset(new, first_digest)]
+    of_version = _changes_of_version(task_type, new, earlier)
+    yield from (each for each in of_version if not (of_dataset and each.code == "changed_examples"))
+    yield from of_dataset
 
 
 def _place(snapshot: MetricSnapshot) -> Place:

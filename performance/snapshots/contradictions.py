@@ -132,5 +132,5 @@ def _f1_error(metrics: Mapping[str, float], where: str) -> Iterator[FieldError]:
     expected = 2 * precision * recall / (precision + recall) if precision + recall > 0 else 0.0
     # The harmonic mean changes by at most twice as much as one of both does.
     if abs(f1_score - expected) > rounding_of(f1_score) + 2 * (rounding_of(precision) + rounding_of(recall)):
-        detail = f"Is {f1_score!r}, but from precision and recall follows {expected:.6g}."
+        detail = f"Is {f1_score!r}, but from precision and recall of one class follows {expected:.6g}."
         yield f"{where}.f1_score", "contradiction", detail

@@ -8,14 +8,14 @@ from performance.metrics.statistics.estimates import Estimate
 _MOST = 2  # that are named
 # The closest first. Only those with an interval are named.
 _ALTERNATIVES: Mapping[str, tuple[str, ...]] = {
-    "rmse": ("mae", "median_absolute_error", "smape"),
+    "rmse": ("mae", "mase", "median_absolute_error", "smape"),
     "r_squared": ("mae", "median_absolute_error"),
     "explained_variance": ("mae", "median_absolute_error"),
     "mape": ("mae", "median_absolute_error"),
-    "mae": ("median_absolute_error", "smape", "mase"),
-    "wape": ("mae", "smape"),
+    "mae": ("mase", "median_absolute_error", "smape"),
+    "wape": ("mase", "mae", "smape"),
     "mase": ("mae", "smape"),
-    "smape": ("mae",),
+    "smape": ("mase", "mae"),
 }
 
 

@@ -26,6 +26,9 @@ from performance.metrics.statistics.margins import AVERAGED, class_shares
 from performance.metrics.statistics.scores import GROUPS
 from performance.metrics.statistics.student_t import student_t_quantile
 
+FEWEST_EFFECTIVE = 3.0
+FEW_GROUPS = "A few groups have nearly all the weight: there are fewer than three of equal weight."
+
 
 @dataclass(frozen=True, slots=True)
 class Prior:
@@ -100,7 +103,7 @@ class Clusters:
     def from_sums(cls, groups: int, weight: float, squared: float, cubed: float, squares: float, pairs: float) -> Self:
         """Return the groups from the sums that `SIZES` selects."""
         effective = effective_sample_size(weight, squared)
-        if not squares or not effective:
+        if not squares or effective < FEWEST_EFFECTIVE:
             return cls(groups, 1.0, effective, 1.0, 0.0)
         spread = 1 - 2 * cubed / (weight * squared) + 1 / effective
         return cls(groups, squared / squares, effective, spread, pairs / weight)
@@ -108,7 +111,7 @@ class Clusters:
     @property
     def reason(self) -> str | None:
         """Why there are no intervals, or `None`."""
-        return GROUPS.shortage(self.groups)
+        return GROUPS.shortage(self.groups) or (FEW_GROUPS if self.effective < FEWEST_EFFECTIVE else None)
 
     def design_effect(self, sums: GroupSums, prior: Prior = PRIOR_OF_METRICS) -> float:
         """Return how many examples are worth one, at least 1.

@@ -12,7 +12,6 @@ from performance.metrics.inputs.sql import number_literal
 from performance.metrics.statistics.clusters import Clusters, GroupSums, Influence, sums_by_group
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, effective_sample_size, median_interval_rank
-from performance.metrics.statistics.scores import GROUPS
 
 BINS = 4096  # a quarter of them are below the mean error
 MIN_EXAMPLES = 8  # examples, from which on an interval has both ends
@@ -33,8 +32,8 @@ def median_absolute_error(engine: Engine, predictions: NumericPredictions, mean_
     if predictions.group:
         value = _mean_of_middle(*_smallest(engine, predictions, bins, half, middle))
         clusters, sums = _sums_by_group(engine, predictions, value)
-        if shortage := GROUPS.shortage(clusters.groups):
-            return Estimate(value, reason=shortage)
+        if clusters.reason:
+            return Estimate(value, reason=clusters.reason)
         size /= clusters.interval_effect(sums)
         tail = _tail(predictions, size)
         low, high = _smallest(engine, predictions, bins, tail, _ends(predictions, tail))

@@ -64,14 +64,13 @@ class Units:
     """What is drawn independently, such as `examples`, and how many of them an interval needs at least.
 
     `is_averaged` says whether the loss of a unit is the mean of many examples, so that these may have heavy tails, but
-    not its scale. `advice` follows the reason why a few units decide a metric.
+    not its scale.
     """
 
     name: str
     least: int
     least_for_squares: int
     is_averaged: bool = False
-    advice: str = ""
 
     def shortage(self, size: float, *, squares: bool = False) -> str | None:
         """Return why `size` (effective) units are too few, `None` if they are enough."""
@@ -153,15 +152,15 @@ class Scores:
         The larger a sample of heavy tails, the larger its skewness. So many times as many units as there are would be
         too few again.
         """
-        size, name, advice = self.size, self.units.name, self.units.advice
-        ratio = (skewness / MAX_SKEWNESS) ** 2
-        least = f"An interval needs at least about {round_up(size * ratio):,}." if ratio <= MAX_KNOWN_RATIO else ""
+        size, name, ratio = self.size, self.units.name, (skewness / MAX_SKEWNESS) ** 2
+        needed = f"{round_up(size * ratio):,} {name}"
+        least = f"An interval needs at least about {needed}." if ratio <= MAX_KNOWN_RATIO else ""
         if self.units.is_averaged and size < ENOUGH_SERIES:  # whose errors are often skewed by chance
             enough = least or f"About {ENOUGH_SERIES} are mostly enough for an interval."
-            return f"The errors of the {_count(size)} {name} are too skewed for so few. {enough} {advice}".rstrip()
+            return f"The errors of the {_count(size)} {name} are too skewed for so few. {enough}"
         few = "A few examples in" if self.units is GROUPS else "A few of"
         unknown = f"How many {name} would be enough for an interval is unknown."
-        return f"{few} the {_count(size)} {name} decide the value. {least or unknown} {advice}".rstrip()
+        return f"{few} the {_count(size)} {name} decide the value. {least or unknown}"
 
     def interval(
         self, value: float, scale: float, *, ahead: float = AHEAD, behind: float | None = None

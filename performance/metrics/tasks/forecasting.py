@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from performance.metrics import slices, worst_examples
 from performance.metrics.engines.base import Engine
@@ -27,7 +27,6 @@ from performance.metrics.statistics.scores import SERIES as SERIES_UNITS
 
 MAX_HORIZONS = 1000
 SERIES, SCALE = SERIES_ID, "scale"  # usual names of columns
-UNSCALED = replace(SERIES_UNITS, advice="If the scales of the series differ, MASE compares them.")
 
 
 def evaluate(engine: Engine, columns: Columns, options: Options) -> Evaluation:
@@ -122,7 +121,7 @@ def measure_losses(engine: Engine, predictions: NumericPredictions, series: str 
     squared, absolute, symmetric, actual = (deviation(losses[name], mean) for name, mean in by_name.items())
     scores = measure_scores(
         engine,
-        GROUPS if predictions.group else UNSCALED,
+        GROUPS if predictions.group else SERIES_UNITS,
         {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": f"({absolute} - {actual})"},
         weight=predictions.weight,
         total=predictions.total_weight,

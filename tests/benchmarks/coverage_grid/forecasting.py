@@ -7,7 +7,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from performance.metrics.statistics.scores import SERIES
-from performance.metrics.tasks.forecasting import UNSCALED, Losses
+from performance.metrics.tasks.forecasting import Losses
 from tests.benchmarks.coverage_grid import rivals
 from tests.benchmarks.coverage_grid.numeric_scores import Numbers, scores_of
 from tests.benchmarks.coverage_grid.regression import roots
@@ -49,7 +49,7 @@ def losses_of(actual: Numbers, error: Numbers) -> Losses:
     means = {name: float(each.mean()) for name, each in losses.items()}
     squared, absolute, symmetric, size = (each.mean(axis=1) / means[name] - 1 for name, each in losses.items())
     deviations = {"rmse": squared, "mae": absolute, "smape": symmetric, "wape": absolute - size}
-    return Losses(**means, scores=scores_of(UNSCALED, deviations))
+    return Losses(**means, scores=scores_of(SERIES, deviations))
 
 
 def series(samples: int, counts: tuple[int, ...] = COUNTS) -> Tallies:

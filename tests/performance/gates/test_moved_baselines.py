@@ -165,17 +165,27 @@ def test_leaving_out_a_row_does_not_lower_the_bar(pipeline: Pipeline) -> None:
     assert statuses(pipeline.judge(BEST)) == ["failed"]
 
 
-def test_earlier_metrics_count_only_if_the_policy_takes_them(pipeline: Pipeline) -> None:
+def test_earlier_metrics_count_only_if_they_are_known_to_be_comparable(pipeline: Pipeline) -> None:
     promoted = pipeline.version(GOOD, promoted=True)
     pipeline.report(promoted, metrics={"accuracy": 0.99})
     pipeline.evaluate(promoted, "thr", threshold="0.5")
     pipeline.evaluate(promoted, GOOD)
     pipeline.version(GOOD)
 
-    assert statuses(pipeline.judge(BEST)) == ["failed"]
-    for required in ({"source": "computed"}, {"same_dataset": True}):
+    for required in ({}, {"source": "computed"}, {"same_dataset": True}):
         verdict = pipeline.judge(BEST, **required)
         assert (statuses(verdict), verdict["rules"][0]["baseline_value"]) == (["passed"], 0.92)
+
+
+def test_a_report_without_a_digest_can_be_corrected(pipeline: Pipeline) -> None:
+    promoted, candidate = (completed_version(pipeline.model, number=number) for number in (1, 2))
+    for version, accuracy in ((promoted, 0.99), (promoted, 0.9), (candidate, 0.92)):
+        pipeline.report(version, metrics={"accuracy": accuracy})
+    assert pipeline.caller.post(f"{pipeline.path}/versions/ver-00001/promote").status_code == 200
+
+    verdict = pipeline.judge(BEST)
+
+    assert (statuses(verdict), verdict["rules"][0]["baseline_value"]) == (["passed"], 0.9)
 
 
 def test_metrics_from_before_a_version_was_completed_do_not_count(pipeline: Pipeline) -> None:

@@ -209,6 +209,18 @@ def least_units(name: str, actual: Any, predicted: Any, weight: Any, counted: An
     return float(units[1] * ratio), float(units[0] * ratio)
 
 
+@pytest.mark.parametrize("weight", [1e3, 1e8, 1e12, 1e14, 1e30])
+def test_a_group_with_nearly_all_the_weight_leaves_no_intervals(
+    tmp_path: Path, patients: dict[str, Any], weight: float
+) -> None:
+    weights = np.r_[weight, np.ones(599)]
+
+    found = evaluate_columns(classification.evaluate, tmp_path, {**patients, "weight": weights})
+
+    assert not found.confidence_intervals
+    assert found.intervals_unavailable["accuracy"].startswith("A few groups have nearly all the weight")
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_only_groups_with_examples_that_a_metric_is_a_share_of_inform_of_it(
     tmp_path: Path, patients: dict[str, Any], weighted: bool

@@ -104,7 +104,7 @@ def test_a_few_large_errors_leave_no_interval(tmp_path: Path, errors: list[float
         if name in found.intervals_unavailable:
             assert re.match(
                 rf"A few of the {count} examples decide the value\. "
-                r"(An interval needs at least about [\d,]+\.|How many examples would be enough .* is unknown\.)",
+                r"(An interval needs at least about [\d,]+ examples|How many examples would be enough .* is unknown)\.",
                 found.intervals_unavailable[name],
             )
 
@@ -296,5 +296,5 @@ def test_slightly_skewed_errors_say_how_many_are_enough_at_least(tmp_path: Path)
     least = math.ceil(enough / 10) * 10  # two digits
     assert 100 < enough < 300
     assert found.intervals_unavailable["rmse"] == (
-        f"A few of the 100 examples decide the value. An interval needs at least about {least}. {USE_OTHERS}"
+        f"A few of the 100 examples decide the value. An interval needs at least about {least} examples. {USE_OTHERS}"
     )

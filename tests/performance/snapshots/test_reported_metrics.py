@@ -97,7 +97,7 @@ def test_metrics_that_rule_each_other_out_are_refused(ed: Caller) -> None:
     answer = ed.post(SNAPSHOTS, {**GOOD, "metrics": scores, "evaluation_options": binary})
 
     assert faults(answer) == [("metrics.f1_score", "contradiction")]
-    assert "from precision and recall follows 0.847059" in answer.json()["errors"][0]["detail"]
+    assert "from precision and recall of one class follows 0.847059" in answer.json()["errors"][0]["detail"]
     assert faults(ed.post(SNAPSHOTS, {**GOOD, "per_class": {"yes": scores}})) == [
         ("per_class.yes.f1_score", "contradiction")
     ]
