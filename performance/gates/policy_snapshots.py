@@ -13,7 +13,7 @@ from performance.gates.gate_input import PROMOTED_ROLE, Baseline
 from performance.gates.gate_metrics import GateMetric, find_gate_metric
 from performance.gates.measurement import Estimate, Measurement
 from performance.gates.policy import Policy
-from performance.gates.regression import BEST, PROMOTED, Regression
+from performance.gates.regression import BEST, PROMOTED, ROUNDING, Regression
 from performance.gates.snapshot_rows import (
     have_same_predictions,
     measurement,
@@ -26,8 +26,6 @@ from performance.metrics.statistics.differences import IDENTICAL, independent_in
 from performance.metrics.statistics.intervals import Interval, IntervalDocument, stored_intervals
 from performance.metrics.statistics.margins import CLASS_METRICS
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
-
-_ROUNDING = 1e-12  # of a value that was computed again from the same predictions
 
 
 class VersionRef(NamedTuple):
@@ -179,7 +177,7 @@ class PolicySnapshots:
             if value is None or (each.snapshot and not self._is_comparable(each, gate_metric)):
                 continue
             goodness = metric.goodness(value)
-            if best is None or (goodness > best[0] and not math.isclose(goodness, best[0], rel_tol=_ROUNDING)):
+            if best is None or (goodness > best[0] and not math.isclose(goodness, best[0], rel_tol=ROUNDING)):
                 best = goodness, each
         return best and best[1]
 

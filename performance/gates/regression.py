@@ -30,7 +30,7 @@ PROMOTED, BEST = "promoted", "best"  # what a limit on regression may be against
 
 _HIGHER, _LOWER, _ZERO = Direction.HIGHER, Direction.LOWER, Direction.ZERO  # as looking them up takes long
 _UNROUNDED = Context(prec=2000)  # more digits than sums and products of floats can have
-_ROUNDING = 1e-12  # of a value, in sums of a hundred million doubles
+ROUNDING = 1e-12  # of a value, in sums of a hundred million doubles
 _SAME_DATASET = {
     True: "Both were measured on the same examples.",
     False: "They were measured on different examples, weights or groups.",
@@ -240,7 +240,7 @@ def _differ_by_rounding(metric: Metric, value: float, before: float) -> bool:
 
     What is at most 1 may be the difference of larger numbers, so its size does not say how it was rounded.
     """
-    return math.isclose(value, before, rel_tol=_ROUNDING, abs_tol=_ROUNDING if metric.upper == 1 else 0.0)
+    return math.isclose(value, before, rel_tol=ROUNDING, abs_tol=ROUNDING if metric.upper == 1 else 0.0)
 
 
 def _options_problem(rule: Regression, gate_metric: GateMetric, gate_input: GateInput, baseline: Baseline) -> str:

@@ -33,8 +33,7 @@ def count_overlap(
         known = " UNION ".join(map(_ids, training))
         [(examples, shared)] = engine.rows(f"""
             SELECT count(*), count(known.example_id)
-            FROM (SELECT DISTINCT * FROM ({given})) AS given
-                LEFT JOIN (SELECT DISTINCT * FROM ({known})) AS known USING (example_id)
+            FROM ({given}) AS given LEFT JOIN ({known}) AS known USING (example_id)
         """)
     return Overlap(examples, shared)
 
@@ -45,6 +44,6 @@ def _condition(engine: DuckDB, file: Path) -> str:
 
 
 def _ids(file: Path, condition: str = "TRUE") -> str:
-    """Return the query of the ids in a file's rows that meet a condition."""
+    """Return the query of the distinct ids in a file's rows that meet a condition."""
     rows = f"read_parquet({string_literal(str(file))})"
-    return f"SELECT example_id FROM {rows} WHERE example_id IS NOT NULL AND {condition}"
+    return f"SELECT DISTINCT example_id FROM {rows} WHERE example_id IS NOT NULL AND {condition}"

@@ -8,7 +8,8 @@ from performance.metrics.paired.paired_effects import design_effects
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.statistics import roc
 from performance.metrics.statistics.areas import RankedClass, fewest_examples
-from performance.metrics.statistics.clusters import Influence, groups_of_classes, informative_groups
+from performance.metrics.statistics.cluster_sums import Influence, groups_of_classes
+from performance.metrics.statistics.clusters import informative_groups
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.intervals import Interval, effective_sample_size
 from performance.metrics.statistics.margins import class_shares

@@ -12,15 +12,8 @@ from performance.metrics.engines.base import Row
 from performance.metrics.paired.matrices import LARGEST_DIFFERENCE, ROUNDING, gradients_of_both, matrices_of_both
 from performance.metrics.paired.paired_join import Choices, Intervals, PairedExamples
 from performance.metrics.result import MAX_CLASSES
-from performance.metrics.statistics.clusters import (
-    PRIOR_OF_MEANS,
-    PRIOR_OF_METRICS,
-    GroupSums,
-    Influence,
-    counted_shares,
-    matrix_influence,
-    sums_by_group,
-)
+from performance.metrics.statistics.cluster_sums import Influence, counted_shares, matrix_influence, sums_by_group
+from performance.metrics.statistics.clusters import PRIOR_OF_MEANS, PRIOR_OF_METRICS, GroupSums
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.differences import correlated_interval
 from performance.metrics.statistics.estimates import Estimate

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from performance.metrics.inputs.sql import number_literal
 from performance.metrics.paired.paired_join import PairedExamples
-from performance.metrics.statistics.clusters import Influence, sums_by_group
+from performance.metrics.statistics.cluster_sums import Influence, sums_by_group
 
 _RIGHT_ALONE = "CAST(predicted = actual AS INTEGER) - CAST(old_predicted = actual AS INTEGER)"
 

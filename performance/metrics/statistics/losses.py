@@ -8,7 +8,8 @@ from performance.metrics.inputs.column_mapping import ColumnMapping
 from performance.metrics.inputs.label_counts import LabelCounts
 from performance.metrics.inputs.sql import number_literal, string_literal, sum_terms
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
-from performance.metrics.statistics.clusters import GroupSums, Influence, sums_by_group
+from performance.metrics.statistics.cluster_sums import Influence, sums_by_group
+from performance.metrics.statistics.clusters import GroupSums
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import normal
 from performance.metrics.statistics.means import AUGMENTED_T, Mean, sums

@@ -9,7 +9,8 @@ from itertools import accumulate
 from performance.metrics.engines.base import Engine, Row
 from performance.metrics.inputs.numeric_predictions import NumericPredictions
 from performance.metrics.inputs.sql import number_literal
-from performance.metrics.statistics.clusters import Clusters, GroupSums, Influence, sums_by_group
+from performance.metrics.statistics.cluster_sums import Influence, sums_by_group
+from performance.metrics.statistics.clusters import Clusters, GroupSums
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.intervals import Interval, effective_sample_size, median_interval_rank
 

@@ -7,7 +7,8 @@ from performance.metrics.engines.base import Engine
 from performance.metrics.result import DAMAGED, UnprocessablePredictionsError
 from performance.metrics.statistics import roc
 from performance.metrics.statistics.areas import RankedClass
-from performance.metrics.statistics.clusters import GroupSums, groups_of_classes, informative_groups
+from performance.metrics.statistics.cluster_sums import groups_of_classes
+from performance.metrics.statistics.clusters import GroupSums, informative_groups
 from performance.metrics.statistics.estimates import Estimate
 from performance.metrics.statistics.margins import class_shares
 from performance.metrics.statistics.means import Mean

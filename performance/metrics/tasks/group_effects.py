@@ -8,14 +8,8 @@ from performance.metrics.inputs import label_counts
 from performance.metrics.inputs.column_mapping import id_sql
 from performance.metrics.result import MAX_CLASSES
 from performance.metrics.statistics import losses, roc_sql
-from performance.metrics.statistics.clusters import (
-    PRIOR_OF_MEANS,
-    PRIOR_OF_METRICS,
-    Clusters,
-    GroupSums,
-    counted_shares,
-    matrix_sums,
-)
+from performance.metrics.statistics.cluster_sums import counted_shares, matrix_sums
+from performance.metrics.statistics.clusters import PRIOR_OF_MEANS, PRIOR_OF_METRICS, Clusters, GroupSums
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.gradients import MULTICLASS_GRADIENTS, Gradient
 from performance.metrics.statistics.margins import AVERAGED, CLASS_METRICS

@@ -17,7 +17,8 @@ from performance.metrics.inputs.row_checks import RowCheck
 from performance.metrics.inputs.sql import identifier
 from performance.metrics.result import Evaluation, UnprocessablePredictionsError
 from performance.metrics.slices import Sample
-from performance.metrics.statistics.clusters import SIZES, Clusters, GroupSums, group_sums, sums_of_influence
+from performance.metrics.statistics.cluster_sums import SIZES, group_sums, sums_of_influence
+from performance.metrics.statistics.clusters import Clusters, GroupSums
 from performance.metrics.statistics.estimates import (
     Estimate,
     known_intervals,

@@ -18,7 +18,7 @@ from tests.benchmarks.coverage_grid.areas_of_classes import (
     compared_ends,
     mean_areas,
 )
-from tests.benchmarks.coverage_grid.group_effects import informative_groups, interval_effects
+from tests.benchmarks.coverage_grid.group_effects import equal_groups, informative_groups, interval_effects
 from tests.benchmarks.coverage_grid.groups import area_effects
 from tests.benchmarks.coverage_grid.paired_groups import (
     ALL_SHAPES,
@@ -90,7 +90,7 @@ def grouped(settings: list[GroupedPairs], samples: int) -> Tallies:
             name: Tally(title, f"{name} roc_auc difference, grouped", size, worse[name] - better[name])
             for name in AVERAGINGS
         }
-        clusters = Clusters.of_equal_sizes(setting.shape.groups, float(setting.shape.examples))
+        clusters = equal_groups(setting.shape.groups, float(setting.shape.examples))
         for times in older.batches(samples):
             actual, scores = setting.draw(random, times)
             counts = older.counts(actual)

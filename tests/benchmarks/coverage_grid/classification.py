@@ -188,8 +188,8 @@ LOSSES = [
 ]
 RARE_LOSSES: list[Probabilities | Sure] = [
     *(
-        Sure(size, right, confidence)
-        for size, right, confidence in (
+        Sure(*each)
+        for each in (
             (60, 0.95, 0.99),
             (80, 0.98, 0.999),
             (100, 0.97, 1.0),
@@ -203,11 +203,6 @@ RARE_LOSSES: list[Probabilities | Sure] = [
             (340, 0.99, 0.99),
             (400, 0.995, 0.995),
             (1500, 0.999, 0.999),
-        )
-    ),
-    *(
-        Sure(size, right, confidence, of)
-        for size, right, confidence, of in (
             (100, 0.8, 0.9999, 0.05),
             (330, 0.8, 0.9999, 0.05),
             (300, 0.9, 1.0, 0.1),

@@ -60,14 +60,7 @@ def series(samples: int, counts: tuple[int, ...] = COUNTS) -> Tallies:
         for count in counts:
             setting = f"{count} series, AR({correlation:g})"
             found = {name: Tally(setting, name, count, float(each.value or 0), True) for name, each in whole.items()}
-            drawn = []
-            for _ in range(samples):
-                actual, error = LEVEL + random.normal(size=(count, STEPS)), draw(random, count, correlation)
-                estimates = losses_of(actual, error).estimates()
-                for name, tally in found.items():
-                    tally.add(estimates[name].interval)
-                drawn.append(_means_of_series(actual, error))
-            _add_rivals(found, *(np.stack(each) for each in zip(*drawn, strict=True)))
+            _add_samples(found, random, samples, count, correlation)
             yield from found.values()
 
 
@@ -79,16 +72,27 @@ def unlike_series(samples: int, counts: tuple[int, ...] = (5, 10, 30)) -> Tallie
         truth = {"mae": mae, "rmse": mean**2, "wape": mae / MEAN_SIZE}
         setting = f"{count} series, AR({correlation:g}), scales lognormal({spread:g})"
         found = {name: Tally(setting, name, count, float(value), True) for name, value in truth.items()}
-        drawn = []
-        for _ in range(samples):
-            actual = LEVEL + random.normal(size=(count, STEPS))
-            error = draw(random, count, correlation, spread)
-            estimates = losses_of(actual, error).estimates()
-            for name, tally in found.items():
-                tally.add(estimates[name].interval)
-            drawn.append(_means_of_series(actual, error))
-        _add_rivals(found, *(np.stack(each) for each in zip(*drawn, strict=True)))
+        _add_samples(found, random, samples, count, correlation, spread)
         yield from found.values()
+
+
+def _add_samples(
+    tallies: dict[str, Tally],
+    random: np.random.Generator,
+    samples: int,
+    count: int,
+    correlation: float,
+    spread: float = 0.0,
+) -> None:
+    """Count the intervals of samples of series, and those of other methods."""
+    drawn = []
+    for _ in range(samples):
+        actual, error = LEVEL + random.normal(size=(count, STEPS)), draw(random, count, correlation, spread)
+        estimates = losses_of(actual, error).estimates()
+        for name, tally in tallies.items():
+            tally.add(estimates[name].interval)
+        drawn.append(_means_of_series(actual, error))
+    _add_rivals(tallies, *(np.stack(each) for each in zip(*drawn, strict=True)))
 
 
 def _means_of_series(actual: Numbers, error: Numbers) -> tuple[Numbers, ...]:

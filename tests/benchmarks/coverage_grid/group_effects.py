@@ -22,6 +22,11 @@ METRICS = {"F1": "f1_score"}  # what averages are of, where it has another name
 AT_A_TIME = 200_000  # drawn cells
 
 
+def equal_groups(groups: int, examples: float) -> Clusters:
+    """Return groups that have so many examples each."""
+    return Clusters(groups, examples, groups, 1 - 1 / groups, 1 - 1 / examples)
+
+
 def interval_effects(
     clusters: Clusters,
     of_groups: Numbers,

@@ -17,6 +17,7 @@ from tests.benchmarks.coverage_grid.areas import AT_A_TIME, Areas, area_ends
 from tests.benchmarks.coverage_grid.classification import LOSS_FUNCTIONS, losses_of
 from tests.benchmarks.coverage_grid.group_effects import (
     Counts,
+    equal_groups,
     interval_effects,
     matrix_effects,
     melded_ends_of_groups,
@@ -194,7 +195,7 @@ def grouped_classes(settings: list[GroupedClasses], samples: int) -> Tallies:
         truth = {name: getattr(whole, name)("1").value for name in CLASS_METRICS}
         truth |= {name: getattr(whole, name).value for name in SIMULATED}
         found = {name: Tally(str(setting), f"{name}, grouped", size, value) for name, value in truth.items()}
-        clusters = Clusters.of_equal_sizes(setting.groups, float(setting.examples))
+        clusters = equal_groups(setting.groups, float(setting.examples))
         counts = setting.draw(random, samples)
         counts = counts[whole_classes(counts)]
         for intervals in class_intervals(clusters, counts):
@@ -273,7 +274,7 @@ def grouped_areas(settings: list[GroupedAreas], samples: int) -> Tallies:
         truth = {"roc_auc": setting.area, "average_precision": whole.truth["average_precision"]}
         found = {name: Tally(str(setting), f"{name}, grouped", whole.size, value) for name, value in truth.items()}
         clusters, batch = (
-            Clusters.of_equal_sizes(setting.groups, float(setting.examples)),
+            equal_groups(setting.groups, float(setting.examples)),
             max(1, AT_A_TIME // whole.size),
         )
         for start in range(0, samples, batch):
@@ -341,7 +342,7 @@ def grouped_losses(settings: list[GroupedLosses], samples: int) -> Tallies:
     for setting in settings:
         random, size = np.random.default_rng(SEED), setting.groups * setting.examples
         population, drawn = setting.draw(random, 500_000 // size), setting.draw(random, samples)
-        clusters = Clusters.of_equal_sizes(setting.groups, float(setting.examples))
+        clusters = equal_groups(setting.groups, float(setting.examples))
         for name, loss in LOSS_FUNCTIONS.items():
             tally = Tally(str(setting), f"{name}, grouped", size, float(loss(population).mean()), is_loss=True)
             for interval in loss_intervals(name, clusters, drawn):

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from performance.metrics.statistics.clusters import Clusters
 from tests.benchmarks.coverage_grid.area_ends import difference_ends
 from tests.benchmarks.coverage_grid.composites import MELDED, Classes, margins_of
 from tests.benchmarks.coverage_grid.group_effects import (
     Counts,
+    equal_groups,
     groups_correlations,
     matrix_slopes,
     melded_ends_of_groups,
@@ -55,7 +55,7 @@ def averages(settings: list[GroupedVersions], samples: int) -> Tallies:
     for setting in settings:
         random, shares, size = np.random.default_rng(SEED), setting.versions.shares, setting.shape.size
         counts = _usable(setting.draw(random, samples))
-        clusters = Clusters.of_equal_sizes(setting.shape.groups, float(setting.shape.examples))
+        clusters = equal_groups(setting.shape.groups, float(setting.shape.examples))
         versions = [counts.sum(axis) for axis in (4, 3)]
         ends = [melded_ends_of_groups(clusters, each, METRICS, random) for each in versions]
         slopes = {

@@ -14,6 +14,7 @@ from performance.metrics.statistics.margins import AVERAGED
 from tests.benchmarks.coverage_grid.areas import AT_A_TIME, Areas
 from tests.benchmarks.coverage_grid.group_effects import (
     Counts,
+    equal_groups,
     groups_correlations,
     interval_effects,
     matrix_slopes,
@@ -166,7 +167,7 @@ def accuracy_differences(counts: Counts) -> Iterator[Interval | None]:
     All groups have equally many examples.
     """
     tables = counts.sum(1).astype(float)
-    clusters = Clusters.of_equal_sizes(counts.shape[1], float(counts[0, 0].sum()))
+    clusters = equal_groups(counts.shape[1], float(counts[0, 0].sum()))
     effects = table_effects(clusters, counts, _right_alone(tables.shape))
     return (_accuracy(*each) for each in zip(tables, effects, strict=True))
 
@@ -201,7 +202,7 @@ def of_classes(settings: list[GroupedVersions], samples: int) -> Tallies:
 
 def class_differences(shape: Shape, counts: Counts) -> Iterator[dict[str, Interval | None]]:
     """Yield the product's intervals of the positive class, from the counts `[sample][group][actual][newer][older]`."""
-    clusters = Clusters.of_equal_sizes(shape.groups, float(shape.examples))
+    clusters = equal_groups(shape.groups, float(shape.examples))
     versions = [counts.sum(axis) for axis in (4, 3)]
     newer, older = (gradients(_shares(each), "binary", 1) for each in versions)
     slopes = [matrix_slopes(each, "binary") for each in versions]
@@ -288,7 +289,7 @@ def areas(settings: list[GroupedAreas], samples: int) -> Tallies:
 def area_effects(name: str, shape: Shape, positive: npt.NDArray[np.bool_], both: Sequence[Influences]) -> list[Numbers]:
     """Return the design effects of both versions' areas and of their difference. Groups follow each other."""
     groups = groups_of_both(positive, shape.groups) if name == "roc_auc" else np.inf
-    return difference_effects(Clusters.of_equal_sizes(shape.groups, float(shape.examples)), both, groups)
+    return difference_effects(equal_groups(shape.groups, float(shape.examples)), both, groups)
 
 
 def difference_effects(clusters: Clusters, both: Sequence[Influences], groups: Numbers | float) -> list[Numbers]:

@@ -7,10 +7,9 @@ import numpy as np
 from scipy import stats
 
 from performance.metrics.paired.numeric import query_difference
-from performance.metrics.statistics.clusters import Clusters
 from performance.metrics.statistics.intervals import Interval
 from tests.benchmarks.coverage_grid import rivals
-from tests.benchmarks.coverage_grid.group_effects import interval_effects
+from tests.benchmarks.coverage_grid.group_effects import equal_groups, interval_effects
 from tests.benchmarks.coverage_grid.numeric_scores import Numbers, mean_of, student_ends
 from tests.benchmarks.coverage_grid.tally import Tallies, Tally
 
@@ -124,7 +123,7 @@ def grouped_intervals(values: Numbers) -> Iterator[Interval | None]:
     """Yield the product's intervals of the means of the values `[sample][group][query]`."""
     apart = values - values.mean((1, 2), keepdims=True)
     independent = (apart**2).sum((1, 2))
-    clusters = Clusters.of_equal_sizes(values.shape[1], float(values.shape[2]))
+    clusters = equal_groups(values.shape[1], float(values.shape[2]))
     effects = interval_effects(clusters, apart.sum(2) * (independent > 0)[:, None], independent)
     for each, effect in zip(values, effects.tolist(), strict=True):
         yield mean_of(each.ravel()).with_design_effect(effect).bounded_estimate(0, 1).interval

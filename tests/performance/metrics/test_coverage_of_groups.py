@@ -10,7 +10,6 @@ from scipy.special import softmax
 from performance.metrics.paired.intervals import paired_intervals
 from performance.metrics.paired.matrices import LARGEST_DIFFERENCE
 from performance.metrics.paired.paired_join import Choices
-from performance.metrics.statistics.clusters import Clusters
 from performance.metrics.statistics.confusion import ConfusionMatrix
 from performance.metrics.statistics.differences import correlated_interval, independent_interval
 from performance.metrics.statistics.intervals import Interval
@@ -24,7 +23,13 @@ from tests.benchmarks.coverage_grid import groups as groups_grid
 from tests.benchmarks.coverage_grid import paired as paired_grid
 from tests.benchmarks.coverage_grid.area_ends import difference_ends
 from tests.benchmarks.coverage_grid.areas import Areas
-from tests.benchmarks.coverage_grid.group_effects import Counts, groups_correlations, matrix_effects, matrix_slopes
+from tests.benchmarks.coverage_grid.group_effects import (
+    Counts,
+    equal_groups,
+    groups_correlations,
+    matrix_effects,
+    matrix_slopes,
+)
 from tests.benchmarks.coverage_grid.ranked import Numbers, ranked_influences
 from tests.performance.metrics.differences import write_export
 from tests.performance.metrics.paired.pairs import compare, ids, tables
@@ -51,7 +56,7 @@ def test_the_grid_has_the_intervals_of_grouped_evaluations(tmp_path: Path, apart
 
     found = evaluate_columns(classification.evaluate, tmp_path, columns).confidence_intervals
 
-    clusters, positives = Clusters.of_equal_sizes(20, 12), int(actual.sum())
+    clusters, positives = equal_groups(20, 12), int(actual.sum())
     counts = np.zeros((20, 2, 2), dtype=np.int64)
     np.add.at(counts, (groups, actual, predicted), 1)
     [expected] = groups_grid.class_intervals(clusters, counts[None], AVERAGED)
@@ -129,7 +134,7 @@ def matrix_differences(counts: Counts, averaging: str, names: Iterable[str]) -> 
     The design effects and the correlation are those of the grid, and the intervals of both versions the product's.
     """
     clusters, both = (
-        Clusters.of_equal_sizes(len(counts), float(counts[0].sum())),
+        equal_groups(len(counts), float(counts[0].sum())),
         [counts.sum(axis)[None] for axis in (3, 2)],
     )
     effects = [matrix_effects(clusters, each, averaging) for each in both]
@@ -163,7 +168,7 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
     counts = np.zeros((20, 3, 3), dtype=np.int64)
     np.add.at(counts, (groups, actual, predicted), 1)
     matrix = ConfusionMatrix(["0", "1", "2"], counts.sum(0).astype(float).tolist())
-    clusters = Clusters.of_equal_sizes(20, 12)
+    clusters = equal_groups(20, 12)
     areas, of_classes = areas_of_classes.mean_areas(actual[None], scores[None]), counts.sum((0, 2))[None].astype(float)
     single = areas_of_classes.class_areas(actual[None], scores[None])
     of_single = grouped_areas.effects_of_classes(clusters, actual[None], single)
@@ -191,7 +196,7 @@ def test_the_grid_has_the_intervals_of_averages_over_classes(tmp_path: Path) -> 
 def test_the_grid_has_the_paired_intervals_of_areas_of_several_classes(
     tmp_path: Path, averaging: str, grouped: bool
 ) -> None:
-    random, groups, clusters = np.random.default_rng(SEED), np.arange(240) // 12, Clusters.of_equal_sizes(20, 12)
+    random, groups, clusters = np.random.default_rng(SEED), np.arange(240) // 12, equal_groups(20, 12)
     actual = random.choice(3, 240, p=[0.5, 0.3, 0.2])
     shared = np.eye(3)[actual] + random.normal(size=(20, 3))[groups]
     scores = [softmax(shared + random.normal(size=(240, 3)), axis=1) for _ in range(2)]
