@@ -12,7 +12,7 @@ from models_registry.task_types.base import TaskType
 from performance.comparison_pages.tables import StoredMatrix
 from performance.comparisons.selectors import Differences, compare_snapshots
 from performance.evaluations.models import MisclassifiedExample
-from performance.metrics.comparison import OptionValue, PairingStatus, known_options
+from performance.metrics.comparison import OptionValue, PairingStatus
 from performance.snapshots.models import MetricSnapshot, SnapshotSlice
 from performance.snapshots.querysets import MetricSnapshotQuerySet
 from performance.snapshots.selectors import SnapshotLookup
@@ -70,10 +70,7 @@ class Pair:
     @property
     def options(self) -> tuple[dict[str, OptionValue], dict[str, OptionValue]]:
         """What the metrics of each were computed with."""
-        newer, older = (
-            known_options(each.evaluation_options, each.positive_class, each.averaging)
-            for each in (self.snapshot.details, self.baseline.details)
-        )
+        newer, older = (each.known_options for each in (self.snapshot.details, self.baseline.details))
         return newer, older
 
     def slices(self) -> tuple[list[SnapshotSlice], list[SnapshotSlice]]:

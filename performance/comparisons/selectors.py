@@ -11,7 +11,6 @@ from performance.metrics.comparison import (
     MetricValues,
     PairingStatus,
     describe_options,
-    known_options,
 )
 from performance.metrics.statistics.intervals import stored_intervals
 from performance.snapshots.models import MetricSnapshot
@@ -88,7 +87,7 @@ def why_unpaired(snapshot: MetricSnapshot, baseline: MetricSnapshot, found: serv
     sides = (("the version", newer), ("the baseline", older))
     if without := [name for name, each in sides if each.predictions_digest is None]:
         return f"The predictions of {' and of '.join(without)} are not stored."
-    ours, theirs = (known_options(each.evaluation_options, each.positive_class, each.averaging) for _, each in sides)
+    ours, theirs = (each.known_options for _, each in sides)
     if differing := [name for name in PAIRED_OPTIONS if ours.get(name) != theirs.get(name)]:
         both = (describe_options({name: each.get(name) for name in differing}) for each in (ours, theirs))
         return f"The metrics of the version are computed {' and those of the baseline '.join(both)}."
@@ -99,7 +98,6 @@ def why_unpaired(snapshot: MetricSnapshot, baseline: MetricSnapshot, found: serv
 def metric_values(snapshot: MetricSnapshot) -> MetricValues:
     """Return the summary metrics of a snapshot with their intervals and options."""
     details = snapshot.details
-    options = known_options(details.evaluation_options, details.positive_class, details.averaging)
     intervals = stored_intervals(details.confidence_intervals)
     unavailable = {**details.intervals_unavailable, **details.metrics_unavailable}
-    return MetricValues(snapshot.metrics, intervals, options, unavailable)
+    return MetricValues(snapshot.metrics, intervals, details.known_options, unavailable)

@@ -13,7 +13,7 @@ from django.db.models import Q
 from models_registry import task_types
 from models_registry.registry.models import Version
 from models_registry.task_types.base import TaskType
-from performance.metrics.comparison import DIGEST_LENGTH, MetricValues, known_options
+from performance.metrics.comparison import DIGEST_LENGTH, MetricValues
 from performance.metrics.result import EvaluationWarning
 from performance.snapshots.contradictions import agree
 from performance.snapshots.models import MetricSnapshot, Source
@@ -147,9 +147,7 @@ def _differing_metrics(task_type: TaskType, new: MetricSnapshot, old: MetricSnap
 
 
 def _metric_values(snapshot: MetricSnapshot) -> MetricValues:
-    details = snapshot.details
-    options = known_options(details.evaluation_options, details.positive_class, details.averaging)
-    return MetricValues(snapshot.all_metrics, {}, options)
+    return MetricValues(snapshot.all_metrics, {}, snapshot.details.known_options)
 
 
 def _are_alike(name: str, new: MetricSnapshot, old: MetricSnapshot) -> bool:

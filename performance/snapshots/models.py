@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from models_registry.accounts.models import Organization
 from models_registry.registry.models import Version
-from performance.metrics.comparison import DIGEST_LENGTH, Examples
+from performance.metrics.comparison import DIGEST_LENGTH, Examples, OptionValue, known_options
 from performance.metrics.inputs.options import MAX_COLUMN_NAME_LENGTH
 from performance.metrics.result import MAX_DATASET_NAME
 from performance.snapshots.model_fields import FloatsField
@@ -243,6 +243,11 @@ class SnapshotDetail(models.Model):
     def examples(self) -> Examples:
         """The examples that the snapshot was measured on."""
         return Examples(self.examples_digest, self.missing_fraction)
+
+    @property
+    def known_options(self) -> dict[str, OptionValue]:
+        """The options of the evaluation that are known."""
+        return known_options(self.evaluation_options, self.positive_class, self.averaging)
 
 
 class SnapshotSlice(models.Model):
